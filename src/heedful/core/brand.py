@@ -240,6 +240,10 @@ class _Reader:
                 ):
                     self.fault(path, f"a transactional topic cannot replace '{old}', "
                                      "which is marketing.")  # fmt: skip
+        for name in found:
+            if _reaches(found, name, name):
+                path = f"topics.{name}.replaces"
+                self.fault(path, "this leads back to the topic itself, in a circle.")
         if not found:
             self.fault("topics", "there are none; a brand needs at least one [topics.NAME].")
         return found
@@ -306,7 +310,10 @@ class _Reader:
             sender = at.get("sender")
             if sender is not None:
                 sender = self.words(at, path, "sender", None)
-            found.append(Touchpoint(vendor, channel, topic, str(at.get("stage", "")), sender))
+            stage = at.get("stage", "")
+            if not isinstance(stage, str):
+                self.fault(f"{path}.stage", "this is a text in quotes.")
+            found.append(Touchpoint(vendor, channel, topic, str(stage), sender))
         return tuple(found)
 
     def caps(self) -> tuple[Cap, ...]:
@@ -349,6 +356,20 @@ class _Reader:
             except ValueError:
                 self.fault(f"network.{key}", f"'{text}' is not a network such as 10.0.0.0/8.")
         return found
+
+
+def _reaches(topics: Mapping[str, Topic], start: str, end: str) -> bool:
+    """Whether following `replaces` from one topic comes to another, in two steps or more."""
+    seen: set[str] = set()
+    waiting = [old for old in topics[start].replaces if old != start]
+    while waiting:
+        name = waiting.pop()
+        if name in topics and name not in seen:
+            seen.add(name)
+            if end in topics[name].replaces:
+                return True
+            waiting.extend(topics[name].replaces)
+    return False
 
 
 def line_of(text: str, path: str) -> int | None:

@@ -144,7 +144,7 @@ class Catalogue:
 
         A topic of an earlier catalogue may stand at the end of one: its opt-outs pass on as well.
         """
-        found = [(topic,)]
+        found: list[tuple[str, ...]] = [(topic,)]
         for way in found:
             held = self.topics.get(way[-1])
             found.extend((*way, old) for old in (held.replaces if held else ()) if old not in way)
@@ -194,9 +194,8 @@ class Catalogue:
         if vendor is not None:
             self.vendor(vendor)
         senders = (sender,) if sender else self.senders(channel, topic, vendor)
-        lineage, heirs = ((topic, held.category),), ((),)
-        if held.replaces:
-            lineage, heirs = self.lineage(topic), tuple(way[:-1] for way in self.ways(topic))
+        lineage = self.lineage(topic)
+        heirs = tuple(way[:-1] for way in self.ways(topic))
         return Message(channel, topic, held.category, aimed, lineage, heirs, senders, vendor)
 
     def senders(self, channel: Channel, topic: str, vendor: str | None) -> tuple[str, ...]:

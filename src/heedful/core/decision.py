@@ -26,6 +26,8 @@ from heedful.core.state import Cell, State
 
 
 class Outcome(StrEnum):
+    """Send it, do not, or not yet."""
+
     ALLOW = "allow"
     DENY = "deny"
     DEFER = "defer"
@@ -339,7 +341,8 @@ def _consent_reasons(
             if all(_later(cell, scope, out, out.by_contact, message) for out in outs):
                 yield cell, scope, rest
 
-    live, expired = [], []
+    live: list[Cell] = []
+    expired: list[Cell] = []
     for cell, _, rest in counting("in", accepted):
         kind, _, basis = rest.partition(":")
         span = next((s for (k, b), s in rules.expiry.items() if k == kind and b == basis), None)

@@ -4,7 +4,7 @@
     ├── InvalidInput            what came in cannot be taken; nothing was recorded
     │   ├── InvalidAddress  InvalidScope  InvalidTime  InvalidEvent  InvalidQuestion
     │   ├── UnknownTopic  UnknownSegment  UnknownVendor  UnknownEvent
-    │   ├── InvalidJson  InvalidBody  InvalidLink  TooLarge
+    │   ├── InvalidJson  InvalidBody  InvalidLink  TooLarge  InvalidBackup
     │   └── InvalidBrand        brand.toml has findings; each names key, line and near miss
     ├── BrandRefused            brand.toml is well formed, but may not replace the one in force
     ├── RequestIdConflict       the same request id came with other content
@@ -101,6 +101,10 @@ class InvalidLink(InvalidInput):
     """A link that was cut off, changed, or made for something else. Nothing was changed."""
 
 
+class InvalidBackup(InvalidInput):
+    """A file that is no backup, or one that was cut off or changed. Nothing was restored."""
+
+
 class BrandRefused(HeedfulError):
     """brand.toml is well formed but may not replace the catalogue in force.
 
@@ -166,5 +170,5 @@ class WrongKeys(LedgerError):
 
 def near_miss(word: str, known: Iterable[str]) -> str:
     """`" Did you mean 'weekly_deals'?"`, or nothing where nothing is near."""
-    close = get_close_matches(word, sorted(known), n=1, cutoff=0.6)
+    close = get_close_matches(word.lower(), sorted(known), n=1, cutoff=0.6)
     return f" Did you mean '{close[0]}'?" if close else ""

@@ -38,6 +38,7 @@ def from_datetime(at: datetime) -> Instant:
 
 
 def to_datetime(at: Instant) -> datetime:
+    """The aware `datetime` in UTC. OverflowError outside of the years 1 to 9999."""
     return _EPOCH + timedelta(microseconds=at)
 
 

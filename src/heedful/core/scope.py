@@ -84,7 +84,8 @@ class Scope:
         elif kind not in _KINDS:
             problem = f"no target is called '{kind[:40]}'." + near_miss(kind, TargetKind)
         elif bool(colon) != (kind not in ("everything", "marketing")) or bool(colon) != bool(name):
-            problem = f"'{kind}' " + ("takes no name" if colon else f"needs a name: {kind}:NAME")
+            plain = kind in ("everything", "marketing")
+            problem = f"'{kind}' " + ("takes no name" if plain else f"needs a name: {kind}:NAME")
         elif kind == "category" and name not in _CATEGORIES:
             problem = f"no category is called '{name[:40]}'." + near_miss(name, Category)
         elif kind == "use" and name not in USES:
