@@ -1,0 +1,173 @@
+"""Heedful inside a program: the same gate and the same door as over HTTP, without the network."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+
+from heedful.config import Keys, Settings
+from heedful.core.address import Contact, parse_subject
+from heedful.core.event import Event
+from heedful.core.instant import Edge, Instant, from_datetime, parse, text_of
+from heedful.gate import Answer, Question
+from heedful.gate.question import channel_of
+from heedful.intake.record import derived
+from heedful.ledger import Receipt
+from heedful.wire import House, now
+
+Time = str | datetime
+"""RFC 3339, or an aware `datetime`."""
+
+
+def open(  # noqa: A001 - heedful.open() is how it is meant to read
+    url: str | None = None,
+    brand: str | Path | None = None,
+    keys: str | Path | None = None,
+    *,
+    create: bool = False,
+) -> "Heedful":
+    """Open the ledger at a URL (or HEEDFUL_DATABASE_URL, or `sqlite:///heedful.db`).
+
+    `brand` is put in force if it differs from what is; left out, what is in force counts. Nothing
+    is made, unless `create`: then keys and an empty ledger where there are none, for which `brand`
+    is needed. Raises LedgerUnavailable, WrongKeys, InvalidBrand or BrandRefused.
+    """
+    settings = Settings.of(os.environ, database=url, brand=brand, keys=keys)
+    if create and not settings.keys.exists():
+        Keys.make(now()).save(settings.keys)
+    house = House.open(settings, create=create)
+    try:
+        if brand is not None:
+            house.apply_brand(Path(brand), "python")
+        house.ledger.catalogue()
+    except BaseException:
+        house.close()
+        raise
+    return Heedful(house)
+
+
+class Heedful:
+    """An open Heedful. Threads may share it. `with` closes it at the end."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+
+    def opt_out(
+        self,
+        subject: str,
+        scope: str | Sequence[str] | None = None,
+        *,
+        source: str | None = None,
+        reason: str | None = None,
+        evidence: str | Mapping[str, str] | None = None,
+        at: Time | None = None,
+        request_id: str | None = None,
+    ) -> Receipt:
+        """Record that somebody wants no more of something. Returns after the commit.
+
+        Of several scopes all are recorded or none; the receipt is the first one's.
+        """
+        return self._say(
+            "opt_out", subject, scope, request_id,
+            {"source": source, "reason": reason, "evidence": evidence, "occurred_at": _text(at)},
+        )  # fmt: skip
+
+    def opt_in(
+        self,
+        subject: str,
+        scope: str | Sequence[str],
+        *,
+        evidence: str | Mapping[str, str],
+        consent: str = "express",
+        basis: str | None = None,
+        source: str | None = None,
+        reason: str | None = None,
+        at: Time | None = None,
+        request_id: str | None = None,
+    ) -> Receipt:
+        """Record that somebody agreed to something, or came back to it; `evidence` shows it."""
+        return self._say(
+            "opt_in", subject, scope, request_id,
+            {"source": source, "reason": reason, "evidence": evidence, "occurred_at": _text(at),
+             "consent": consent, "basis": basis},
+        )  # fmt: skip
+
+    def check(
+        self,
+        to: str,
+        *,
+        channel: str,
+        topic: str,
+        segments: Iterable[str] = (),
+        contact: str | None = None,
+        at: Time | None = None,
+        as_of: Time | None = None,
+        vendor: str | None = None,
+        sender: str | None = None,
+    ) -> Answer:
+        """May this be sent? The answer has `allowed`, `outcome`, `reasons`, `alternatives`.
+
+        If it raises, take it as *no*.
+        """
+        return self.house.gate.ask(
+            Question(
+                to,
+                channel_of(channel),
+                topic,
+                None if contact is None else Contact(contact.removeprefix("contact:")),
+                tuple(segments),
+                _instant(at, Edge.FIRST),
+                _instant(as_of, Edge.LAST),
+                vendor,
+                sender,
+            )
+        )
+
+    def history(self, subject: str) -> list[Event]:
+        """Every event of a subject, oldest first."""
+        ledger = self.house.ledger
+        return ledger.history(ledger.key_of(parse_subject(subject, ledger.catalogue().region)))
+
+    def close(self) -> None:
+        """Finish what was begun."""
+        self.house.close()
+
+    def __enter__(self) -> "Heedful":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _say(
+        self,
+        action: str,
+        subject: str,
+        scope: str | Sequence[str] | None,
+        request_id: str | None,
+        said: Mapping[str, object],
+    ) -> Receipt:
+        scopes = [scope] if scope is None or isinstance(scope, str) else list(scope)
+        statements = []
+        for place, one in enumerate(scopes, 1):
+            item = {"action": action, "subject": subject, "scope": one, **said}
+            if request_id is not None:
+                item["request_id"] = derived(request_id, place)
+            given = {name: value for name, value in item.items() if value is not None}
+            statements.append(self.house.door.from_python(given))
+        return self.house.door.say(*statements)[0]
+
+
+def _text(at: Time | None) -> str | None:
+    return text_of(from_datetime(at)) if isinstance(at, datetime) else at
+
+
+def _instant(at: Time | None, edge: Edge) -> Instant | None:
+    if at is None:
+        return None
+    return from_datetime(at) if isinstance(at, datetime) else parse(at, edge)

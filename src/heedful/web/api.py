@@ -1,0 +1,258 @@
+"""What programs say and ask over HTTP. No rule stands here: bodies become the words of the gate,
+the door and the ledger, and their answers become bodies."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from heedful import observe
+from heedful.core.address import Address, Contact
+from heedful.core.decision import Outcome
+from heedful.core.errors import (
+    Forbidden,
+    HeedfulError,
+    InvalidBody,
+    InvalidInput,
+    InvalidQuestion,
+    LedgerError,
+)
+from heedful.core.instant import Edge, parse
+from heedful.core.scope import Channel
+from heedful.gate import Answer, Question
+from heedful.intake import Caller, Link
+from heedful.intake.links import Purpose, headers
+from heedful.ledger import Receipt, SendReport
+from heedful.web import bodies, problems
+from heedful.web.app import Call, decoded
+from heedful.web.bodies import CheckItem, DecisionRow, FailedItem
+from heedful.web.together import answered
+from heedful.wire import House
+
+INLINE = 100
+"""Checks that are answered on the event loop, where the ledger is a file; more go to a thread."""
+
+_checks = msgspec.json.Decoder(bodies.Checks)
+_loose_checks = msgspec.json.Decoder(bodies.LooseChecks)
+_check = msgspec.json.Decoder(CheckItem)
+_loose_events = msgspec.json.Decoder(bodies.LooseItems)
+_event = msgspec.json.Decoder(bodies.EventItem)
+_loose_sends = msgspec.json.Decoder(bodies.LooseSends)
+_send = msgspec.json.Decoder(bodies.SendItem)
+_stamp = msgspec.json.Decoder(bodies.StampRequest)
+_recorded = observe.RECORDED.labels("api")
+
+
+# --- may I send this? ---------------------------------------------------------------------------
+
+
+async def check(call: Call) -> bodies.CheckAnswer:
+    """Decide each. A "no" is an answer (200), not an error."""
+    house, vendor = call.house, call.key.vendor if call.key else None
+    items: Sequence[CheckItem | HeedfulError]
+    try:
+        items = _checks.decode(call.raw).checks
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        items = [_item(_check, raw) for raw in call.body(_loose_checks).checks]
+    asked = [_question(item, vendor) for item in items]
+    if not house.reads_at_once:
+        answers = await call.app.together.answers(asked)
+    elif len(asked) <= INLINE:
+        answers = answered(house, asked)
+    else:
+        answers = await house.thread(answered, house, asked)
+    rows, seq = _rows(house, answers)
+    if seq is None:
+        seq = (await house.read(house.ledger.head)).seq
+    return bodies.CheckAnswer(rows, seq)
+
+
+def _question(item: CheckItem | HeedfulError, vendor: str | None) -> Question | HeedfulError:
+    if isinstance(item, HeedfulError):
+        return item
+    try:
+        return question(item, vendor)
+    except (InvalidInput, Forbidden) as error:
+        return error
+
+
+def _rows(
+    house: House, answers: Sequence[Answer | HeedfulError]
+) -> tuple[list[DecisionRow | FailedItem], int | None]:
+    """The bodies of the answers, and the head that they are true at: the same for all."""
+    rows: list[DecisionRow | FailedItem] = []
+    seq: int | None = None
+    counts = observe.DECISIONS.counts
+    tokens: dict[tuple[int, int, Outcome], str] = {}
+    for answer in answers:
+        if isinstance(answer, HeedfulError):
+            rows.append(FailedItem(problems.of_item(answer)))
+            continue
+        seq, outcome = answer.seq, answer.decision.outcome
+        counts[outcome] += 1
+        said = seq, answer.catalogue, outcome
+        token = tokens.get(said)
+        if token is None:
+            token = tokens[said] = house.tokens.token(*said)
+        rows.append(bodies.decision_row(answer, token))
+    return rows, seq
+
+
+def question(item: CheckItem, vendor: str | None = None) -> Question:
+    """The gate's question. A key that is bound to a vendor asks for that vendor only."""
+    if vendor is not None and item.vendor not in (None, vendor):
+        raise Forbidden(f"This key is bound to vendor '{vendor}' and cannot ask for another.")
+    return Question(
+        item.to,
+        item.channel,
+        item.topic,
+        None if item.contact is None else Contact(item.contact.removeprefix("contact:")),
+        tuple(item.segments),
+        None if item.at is None else parse(item.at, Edge.FIRST),
+        None if item.as_of is None else parse(item.as_of, Edge.LAST),
+        vendor or item.vendor,
+        item.sender,
+        item.campaign,
+    )
+
+
+def _item(decoder: "msgspec.json.Decoder[Any]", raw: msgspec.Raw) -> Any:
+    """One item, or what is wrong with it."""
+    try:
+        return decoded(decoder, bytes(raw))
+    except HeedfulError as error:
+        return error
+
+
+# --- recording ----------------------------------------------------------------------------------
+
+
+async def record(call: Call) -> bodies.EventsAnswer:
+    """Record each by itself, and answer after the commit that holds it."""
+    assert call.key is not None
+    caller = Caller.api(call.key)
+    request_id = _request_id(call)
+    items = [_as_mapping(_item(_event, raw)) for raw in call.body(_loose_events).events]
+    if len(items) == 1:
+        answers = [await _record_one(call.house, items[0], caller, request_id)]
+    else:
+        answers = await call.house.thread(_record_many, call.house, items, caller, request_id)
+    _raise_if_all_failed(answers)
+    return bodies.EventsAnswer([bodies.recorded(answer) for answer in answers])
+
+
+async def _record_one(
+    house: House, item: dict[str, object] | HeedfulError, caller: Caller, request_id: str | None
+) -> Receipt | HeedfulError:
+    """Into the next group commit, without a thread of its own to wait in."""
+    if isinstance(item, HeedfulError):
+        return item
+    if request_id is not None:
+        item.setdefault("request_id", request_id)
+    try:
+        statement = await house.read(house.door.statement, item, caller)
+        receipts = await asyncio.wrap_future(house.ledger.submit((statement,)))
+    except HeedfulError as error:
+        return error
+    _recorded.inc()
+    return receipts[0]
+
+
+def _record_many(
+    house: House,
+    items: Sequence[dict[str, object] | HeedfulError],
+    caller: Caller,
+    request_id: str | None,
+) -> list[Receipt | HeedfulError]:
+    """Those that could be read, all the same numbered by their place in the request."""
+    for place, item in enumerate(items):
+        if request_id is not None and isinstance(item, dict):
+            item.setdefault("request_id", f"{request_id}/{place}")
+    said = iter(house.door.say_many([i for i in items if isinstance(i, dict)], caller))
+    return [next(said) if isinstance(item, dict) else item for item in items]
+
+
+def _as_mapping(item: Any) -> Any:
+    return item if isinstance(item, HeedfulError) else msgspec.to_builtins(item)
+
+
+def _request_id(call: Call) -> str | None:
+    text = call.header(b"idempotency-key")
+    if text is not None and not (0 < len(text.strip()) <= 180 and text.isprintable()):
+        raise InvalidBody(
+            "The header Idempotency-Key is 1 to 180 visible characters. Nothing was recorded."
+        )
+    return text
+
+
+def _raise_if_all_failed(answers: Sequence[object]) -> None:
+    """Where the ledger took nothing at all, that is the answer to the request itself (503)."""
+    first = next((a for a in answers if isinstance(a, LedgerError)), None)
+    if first is not None and all(isinstance(a, HeedfulError) for a in answers):
+        raise first
+
+
+# --- what was sent, and what a message must carry -----------------------------------------------
+
+
+async def sends(call: Call) -> bodies.SendsAnswer:
+    """Note what went out: caps and limits count it, and a reply of STOP finds what it answers."""
+    assert call.key is not None
+    house, key = call.house, call.key
+    items = [_item(_send, raw) for raw in call.body(_loose_sends).sends]
+
+    def note() -> list[bodies.NotedItem | FailedItem]:
+        reports = [_report(house, item, f"api:{key.name}", key.vendor) for item in items]
+        house.ledger.report_sends([r for r in reports if isinstance(r, SendReport)])
+        return [
+            bodies.NotedItem(noted=True)
+            if isinstance(r, SendReport)
+            else FailedItem(problems.of_item(r))
+            for r in reports
+        ]
+
+    return bodies.SendsAnswer(await house.thread(note))
+
+
+def _report(
+    house: House, item: bodies.SendItem | HeedfulError, source: str, vendor: str | None
+) -> SendReport | HeedfulError:
+    if isinstance(item, HeedfulError):
+        return item
+    try:
+        if vendor is not None and item.vendor not in (None, vendor):
+            raise Forbidden(f"This key is bound to vendor '{vendor}'. Nothing was recorded.")
+        if item.token is not None:
+            house.tokens.check(item.token)
+        catalogue = house.ledger.catalogue()
+        message = catalogue.message(item.channel, item.topic, vendor=vendor or item.vendor)
+        to = Address.parse(item.to, catalogue.region)
+        if item.channel not in to.channels:
+            raise InvalidQuestion(f"No message by {item.channel} can reach {to.masked}.")
+        at = parse(item.at, Edge.LAST)
+        return SendReport(
+            house.ledger.key_of(to), message.channel, message.topic, message.category, at,
+            item.sender, vendor or item.vendor, item.campaign, source, item.request_id,
+        )  # fmt: skip
+    except (InvalidInput, Forbidden) as error:
+        return error
+
+
+async def stamp(call: Call) -> bodies.StampAnswer:
+    """The headers and the link of a marketing e-mail, for whoever is about to sign and send it."""
+    asked: bodies.StampRequest = call.body(_stamp)
+    return await call.house.read(stamped, call.house, asked)
+
+
+def stamped(house: House, asked: bodies.StampRequest) -> bodies.StampAnswer:
+    catalogue = house.ledger.catalogue()
+    to = Address.parse(asked.to, catalogue.region)
+    if "email" not in to.channels:
+        raise InvalidQuestion(f"Only e-mail is stamped yet, and {to.masked} is no mailbox.")
+    catalogue.message(
+        Channel.EMAIL, asked.topic, [asked.segment] if asked.segment else [], asked.vendor
+    )
+    link = Link(to, asked.topic, asked.campaign, asked.segment, asked.vendor, asked.message_id)
+    url = f"{catalogue.url}/u/{house.links.token(Purpose.UNSUBSCRIBE, link)}"
+    return bodies.StampAnswer(headers(url), url)

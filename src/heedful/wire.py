@@ -1,0 +1,178 @@
+"""Puts the house together: one ledger, and the rooms around it.
+
+with House.open(Settings.of(os.environ)) as house:
+    house.gate.ask(…)
+    house.door.say(…)
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from heedful.config import Keys, Settings, sqlite_file
+from heedful.core import brand, succession
+from heedful.core.catalogue import Catalogue
+from heedful.core.errors import InvalidBrand
+from heedful.core.instant import Instant
+from heedful.gate import Gate
+from heedful.intake import Door, Hooks, Links, OneClick
+from heedful.ledger import Ledger
+from heedful.tokens import DecisionTokens
+from heedful.vendors import findings
+
+if TYPE_CHECKING:
+    from heedful.fanout import Dispatcher, VendorStatus
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+THREADS = 8
+"""Threads for what waits: PostgreSQL, commits of whole batches, webhooks. Each holds one
+connection to the ledger."""
+
+
+STOPPING = 10.0
+"""Seconds in which instructions under way are finished when the house closes."""
+
+
+def now() -> Instant:
+    return time.time_ns() // 1000
+
+
+class House:
+    """The rooms around one ledger, each made when it is first entered."""
+
+    def __init__(self, settings: Settings, keys: Keys, ledger: Ledger) -> None:
+        self.settings, self.keys, self.ledger = settings, keys, ledger
+        self.gate = Gate(ledger)
+        self.reads_at_once = sqlite_file(settings.database) is not None
+        self._dispatcher: Dispatcher | None = None
+
+    @classmethod
+    def open(cls, settings: Settings, *, create: bool = False) -> "House":
+        """Open the ledger with its keys. WrongKeys or LedgerUnavailable where that fails."""
+        keys = Keys.load(settings.keys)
+        return cls(settings, keys, Ledger.open(settings.database, keys, create=create))
+
+    def close(self) -> None:
+        """Finish what was begun: instructions under way, and every commit that was asked for."""
+        if self._dispatcher is not None:
+            self._dispatcher.stop(STOPPING)
+        if "_pool" in self.__dict__:
+            self._pool.shutdown(wait=True)
+        self.ledger.close()
+
+    def __enter__(self) -> "House":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- the rooms -------------------------------------------------------------------------
+
+    @cached_property
+    def door(self) -> Door:
+        return Door(self.ledger)
+
+    @cached_property
+    def links(self) -> Links:
+        return Links(self.keys)
+
+    @cached_property
+    def oneclick(self) -> OneClick:
+        return OneClick(self.door, self.links)
+
+    @cached_property
+    def hooks(self) -> Hooks:
+        return Hooks(self.door)
+
+    @cached_property
+    def tokens(self) -> DecisionTokens:
+        return DecisionTokens(self.keys)
+
+    @property
+    def trusted_proxies(self) -> tuple[str, ...]:
+        return self.ledger.catalogue().trusted_proxies
+
+    # --- waiting without standing in the way -----------------------------------------------
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(THREADS, thread_name_prefix="heedful")
+
+    async def read(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """A short read. On a file it takes microseconds and is done at once; a server across a
+        network is waited for in a thread."""
+        if self.reads_at_once:
+            return work(*args, **kwargs)
+        return await self.thread(work, *args, **kwargs)
+
+    async def thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Anything that may take longer."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, lambda: work(*args, **kwargs))
+
+    # --- telling the vendors ---------------------------------------------------------------
+
+    def start_dispatching(self) -> None:
+        """Tell the vendors from here, on a thread of its own, until `close`."""
+        from heedful.fanout import Dispatcher
+
+        self._dispatcher = Dispatcher(self.ledger)
+        self._dispatcher.start()
+
+    def dispatching(self) -> str:
+        """`running`, `stopped` (it should run, and does not), or `elsewhere`."""
+        if self._dispatcher is None:
+            return "elsewhere"
+        names = {thread.name for thread in threading.enumerate()}
+        return "running" if "heedful-dispatcher" in names else "stopped"
+
+    def vendors(self) -> "Sequence[VendorStatus]":
+        """Who has been told, and who has not."""
+        from heedful.fanout import status
+
+        return status(self.ledger)
+
+    # --- the brand -------------------------------------------------------------------------
+
+    def apply_brand(
+        self, path: Path, by: str, *, reason: str | None = None, yes: bool = False
+    ) -> tuple[Catalogue, bool]:
+        """Put brand.toml in force. The catalogue with its number, and whether it is a new version.
+
+        InvalidBrand, if there are faults in it; BrandRefused, if it may not follow the one in
+        force. `yes`, with a reason that is kept, allows what loosens, and never what is forbidden.
+        """
+        fresh = read_brand(path)
+        number = self.ledger.head().catalogue
+        if number:
+            held = self.ledger.catalogue(number)
+            if held.text == fresh.text:
+                return held, False
+            succession.check(held, fresh, self.ledger.held(), accept=yes, untold=self._untold())
+        return self.ledger.apply(fresh, by, reason), True
+
+    def _untold(self) -> dict[str, int]:
+        """How much each vendor has yet to be told of."""
+        return {v.vendor: v.behind + v.waiting + v.dead for v in self.vendors()}
+
+
+def read_brand(path: Path) -> Catalogue:
+    """The catalogue that a brand.toml says, its vendors looked at too. InvalidBrand with every
+    fault, also where the file cannot be read."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidBrand(
+            [f"{path} cannot be read: {error}. `heedful init` writes one to start from."]
+        ) from None
+    catalogue = brand.parse(text)
+    if faults := findings(catalogue):
+        raise InvalidBrand(faults)
+    return catalogue
