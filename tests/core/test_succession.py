@@ -12,7 +12,6 @@ from heedful.core.event import Action
 from heedful.core.policy import Cap
 from heedful.core.scope import Category, Channel
 from heedful.core.succession import Findings, Held, _keeps, check, compare
-from heedful.ledger import Held as LedgersHeld
 from tests.core.test_decision import opted_out
 from tests.core.worlds import ASKS, HISTORY, RULES, SHAPES, TOPICS, answer, catalogue
 
@@ -217,7 +216,7 @@ def test_the_first_catalogue_follows_nothing():
 
 
 def test_the_ledgers_own_holdings_will_do():
-    check(OLD, OLD, LedgersHeld(EVER, OPT_OUTS))
+    check(OLD, OLD, HELD)
 
 
 @given(

@@ -51,7 +51,6 @@ def test_what_is_held_of_a_catalogue_s_names(ledger: Ledger) -> None:
     ])  # fmt: skip
     held = ledger.held()
     assert held.opt_outs == {"sms/topic:weekly_deals"}
-    assert held.opt_ins == {"email/marketing"}
     assert held.topics == {
         "weekly_deals": Category.PROMOTIONAL,
         "order_updates": Category.TRANSACTIONAL,

@@ -77,10 +77,12 @@ def show() -> None:
 @nouns.command("revoke")
 def revoke(name: Annotated[str, typer.Argument()]) -> None:
     """End a key. A running Heedful refuses it within two seconds."""
+    from heedful.core.errors import Forbidden
     from heedful.wire import now
 
     with session.house() as house:
-        house.ledger.revoke_key(name, now())
+        if not house.ledger.revoke_key(name, now()):
+            raise Forbidden(f"No key is called '{name}', or it was revoked before.")
     session.say({"name": name, "revoked": True}, f"The key '{name}' is revoked.")
 
 

@@ -62,6 +62,17 @@ def options(
     session.database, session.brand, session.keys, session.json = db, brand, keys, as_json
 
 
+def listed() -> list[tuple[str, str]]:
+    """Every command with what it does, for the reference pages: `key create`, `check` …"""
+    found: list[tuple[str, str]] = []
+    for name, command in getattr(get_command(app), "commands", {}).items():
+        nested = getattr(command, "commands", {})
+        if not nested or getattr(command, "invoke_without_command", False):
+            found.append((name, command.help or ""))
+        found += [(f"{name} {verb}", one.help or "") for verb, one in nested.items()]
+    return found
+
+
 _VALUED = ("--db", "--brand", "--keys")
 
 

@@ -31,13 +31,26 @@ def span_of(text: str) -> Instant:
 
 def parse(text: str) -> Catalogue:
     """Read brand.toml. Raises InvalidBrand with every finding, not only the first."""
+    reader = _read(text)
+    found = reader.catalogue()
+    if reader.findings:
+        raise InvalidBrand(reader.findings)
+    return found
+
+
+def applied(text: str) -> Catalogue:
+    """Read a text that was put in force once. What has become a fault since is none in it."""
+    return _read(text).catalogue()
+
+
+def _read(text: str) -> "_Reader":
     try:
         raw = tomllib.loads(text)
     except ValueError as error:  # TOMLDecodeError, and int's own for a number of 5,000 digits
         raise InvalidBrand([f"brand.toml is not TOML: {error}."]) from None
     except RecursionError:
         raise InvalidBrand(["brand.toml is not TOML: it is nested too deeply."]) from None
-    return _Reader(text, raw).catalogue()
+    return _Reader(text, raw)
 
 
 class _Reader:
@@ -167,7 +180,7 @@ class _Reader:
         network = self.table(raw, "network", "network")
         self.keys(network, "network", ("allow_private", "trusted_proxies"))
         reach = self.choice(brand, "brand", "consent_reach", ConsentReach, "marketing")
-        found = Catalogue(
+        return Catalogue(
             name=self.words(brand, "brand", "name", None),
             url=url.rstrip("/"),
             postal_address=self.words(brand, "brand", "postal_address", None),
@@ -187,9 +200,6 @@ class _Reader:
             trusted_proxies=self.networks(network, "trusted_proxies"),
             text=self.text,
         )
-        if self.findings:
-            raise InvalidBrand(self.findings)
-        return found
 
     def sms_stop(self, intake: Mapping[str, Any]) -> Scope:
         text = self.words(intake, "intake", "sms_stop", "sms/marketing")

@@ -7,7 +7,6 @@ ledger holds, and changes nothing.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from heedful.core.catalogue import Catalogue
 from heedful.core.errors import BrandRefused, near_miss
@@ -15,31 +14,16 @@ from heedful.core.policy import Cap, ConsentReach
 from heedful.core.scope import Category, Channel, Scope, TargetKind, target_covers, within
 
 
-class Holds(Protocol):
-    """What must be known of the ledger to judge."""
-
-    @property
-    def topics(self) -> Mapping[str, Category]:
-        """Every topic that was ever applied, with its category."""
-        ...
-
-    @property
-    def opt_outs(self) -> frozenset[str]:
-        """The scopes of which there are opt-outs, in their text form."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Held:
     """What the ledger holds of a catalogue's names, for judging the catalogue that follows.
 
-    `topics`: the category of every topic that was ever applied. `opt_outs`, `opt_ins`: the scopes
-    of which there are any; whether one still stands is not asked.
+    `topics`: the category of every topic that was ever applied. `opt_outs`: the scopes of which
+    there are any; whether one still stands is not asked.
     """
 
     topics: Mapping[str, Category] = field(default_factory=dict)
     opt_outs: frozenset[str] = frozenset()
-    opt_ins: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +40,7 @@ class Findings:
 def check(
     old: Catalogue | None,
     new: Catalogue,
-    held: Holds,
+    held: Held,
     *,
     accept: bool = False,
     untold: Mapping[str, int] | None = None,
@@ -72,7 +56,7 @@ def check(
 
 
 def compare(
-    old: Catalogue | None, new: Catalogue, held: Holds, untold: Mapping[str, int] | None = None
+    old: Catalogue | None, new: Catalogue, held: Held, untold: Mapping[str, int] | None = None
 ) -> Findings:
     """Judge a catalogue against the one in force and against what is held of all before it.
 
@@ -96,7 +80,7 @@ def compare(
 # --- refused for good ------------------------------------------------------------------------
 
 
-def _names(old: Catalogue | None, new: Catalogue, held: Holds) -> Iterator[str]:
+def _names(old: Catalogue | None, new: Catalogue, held: Held) -> Iterator[str]:
     """A topic's category never changes, and a name is never used again."""
     for topic in new.topics.values():
         before = old.topics.get(topic.name) if old else None
@@ -115,7 +99,7 @@ def _names(old: Catalogue | None, new: Catalogue, held: Holds) -> Iterator[str]:
             )
 
 
-def _successions(old: Catalogue | None, new: Catalogue, held: Holds) -> Iterator[str]:
+def _successions(old: Catalogue | None, new: Catalogue, held: Held) -> Iterator[str]:
     """What a topic replaces is a topic that there is or was, and of a kind it can stand for."""
     if old is None and not held.topics:
         return
@@ -145,7 +129,7 @@ def _successions(old: Catalogue | None, new: Catalogue, held: Holds) -> Iterator
 # --- what loosens ----------------------------------------------------------------------------
 
 
-def _left(held: Holds, kind: TargetKind) -> dict[str, set[Channel]]:
+def _left(held: Held, kind: TargetKind) -> dict[str, set[Channel]]:
     """The names that people opted out of, with the channels on which they did."""
     found: dict[str, set[Channel]] = {}
     for text in held.opt_outs:
@@ -179,7 +163,7 @@ def _topics(old: Catalogue, new: Catalogue, left: Mapping[str, set[Channel]]) ->
                 )
 
 
-def _passing_on(old: Catalogue, new: Catalogue, held: Holds) -> Iterator[str]:
+def _passing_on(old: Catalogue, new: Catalogue, held: Held) -> Iterator[str]:
     """Opt-outs that reached a topic by what it replaces go on reaching it, and its successors.
 
     Any opt-out counts that takes in the old topic, by name or not: who left all marketing and came

@@ -4,7 +4,7 @@ from heedful.core.errors import HistoryChanged
 from heedful.core.event import Event
 from heedful.ledger import Cursor, Head, Ledger
 
-_KEPT = 4096
+_KEPT = 2048
 
 
 class Feed:

@@ -48,6 +48,8 @@ class Lanes:
         self._count = 0
         self.size = 0
         "instructions in all lanes, those under way included"
+        self.waiting = 0
+        "lanes that wait for their time"
 
     def add(self, new: Pending) -> list[Pending]:
         """Put it at the end of its lane; a new wish is tried at once, whatever waits before it.
@@ -156,10 +158,14 @@ class Lanes:
         return None
 
     def _at_once(self, key: bytes, lane: _Lane) -> None:
-        lane.due = 0
+        if lane.due:
+            lane.due = 0
+            self.waiting -= 1
         self._ready.append(key)
 
     def _wait(self, key: bytes, lane: _Lane, due: Instant) -> None:
+        if not lane.due:
+            self.waiting += 1
         lane.due = max(due, 1)
         self._count += 1
         heapq.heappush(self._later, (lane.due, self._count, key))

@@ -35,8 +35,8 @@ WINDOW = 32
 """Instructions under way at one vendor at once."""
 FAILING = 5
 """Failures in a row after which one instruction at a time is tried, until one is taken."""
-_LANES = 2000
-_LANES_FAILING = 256
+_ACTIVE = 512
+_MOST, _MOST_FAILING = 50_000, 256
 _EVENTS, _KEYS = 500, 200
 _STALE = 0.25  # seconds between reading what stands and sending it
 _RECHECK = 256
@@ -219,8 +219,9 @@ class Telling:
 
     def _take_in(self, now: Instant) -> bool:
         """One batch from the feed, or of what stood before it, if there is room for it."""
-        most = _LANES_FAILING if self._failures >= FAILING else _LANES
-        if self._lanes.size >= most:
+        most = _MOST_FAILING if self._failures >= FAILING else _MOST
+        size = self._lanes.size
+        if size >= most or size - self._lanes.waiting >= _ACTIVE:
             return False
         return self._take_standing(now) if self._first else self._take_events()
 
@@ -333,22 +334,20 @@ class Telling:
                 ready = self._next()
                 if ready is None:
                     return
-                await self._tell(ready)
+                try:
+                    reply = await self._connector.tell(ready.order, self._http)
+                except Exception as error:  # whatever a connector does, its vendor alone waits
+                    observe.UNEXPECTED.labels("connector").inc()
+                    log.exception("connector_failed", vendor=self.vendor, seq=ready.item.why.seq)
+                    reply = Later(None, type(error).__name__)
+                if self._closed:
+                    return
+                self._answer(ready.item, reply)
         except LedgerError as error:
             log.warning("vendor_waits", vendor=self.vendor, error=error.code)
             self._hold = max(self._hold, self._shared.clock() + SECOND)
         finally:
             self._working -= 1
-
-    async def _tell(self, ready: _Prepared) -> None:
-        try:
-            reply = await self._connector.tell(ready.order, self._http)
-        except Exception as error:  # whatever a connector does, its vendor alone waits
-            observe.UNEXPECTED.labels("connector").inc()
-            log.exception("connector_failed", vendor=self.vendor, seq=ready.item.why.seq)
-            reply = Later(None, type(error).__name__)
-        if not self._closed:
-            self._answer(ready.item, reply)
 
     def _next(self) -> _Prepared | None:
         now = self._shared.clock()

@@ -53,10 +53,14 @@ def confirmed(
 
 def agreed(state: State, channel: Channel) -> bool:
     """Whether anything was ever agreed to on this address for the channel, and still may count."""
-    gone = max((c.at for c in map(state.get, ("reassigned", "erase")) if c), default=-1)
+    ended = [c.at for c in map(state.get, ("reassigned", "erase")) if c]
     for cell in state:
         word, _, rest = cell.slot.partition(":")
-        if word == "in" and cell.at > gone and not rest.startswith(f"{Consent.RESTORED}:"):
+        if (
+            word == "in"
+            and all(cell.at > at for at in ended)
+            and not rest.startswith(f"{Consent.RESTORED}:")
+        ):
             scope = Scope.parse(cell.scope)
             if scope.kind in _GRANTS and scope.on(channel):
                 return True

@@ -33,6 +33,7 @@ from heedful.core.event import Event
 from heedful.core.instant import Instant
 from heedful.core.scope import Category, Channel
 from heedful.core.state import Cell, State, fold
+from heedful.core.succession import Held
 from heedful.ledger import access, erasure
 from heedful.ledger.access import ApiKey
 from heedful.ledger.append import Append, Clock
@@ -46,7 +47,6 @@ from heedful.ledger.values import (
     Cursor,
     Group,
     Head,
-    Held,
     Kept,
     Reading,
     Receipt,
@@ -276,24 +276,29 @@ class Ledger:
         return Head(seq, digest.hex(), recorded_at, epoch, catalogue, digests is not None)
 
     def read(self, keys: Sequence[bytes]) -> Reading:
-        """The cells of these subjects and the head. One statement, up to 2,000 keys; with more,
-        the head is that of the first part, and later parts may know later events."""
+        """The cells of these subjects and the head, all of one moment.
+
+        One statement, up to 2,000 keys. With more, the parts are read anew until no commit came
+        between them.
+        """
         wanted = list(dict.fromkeys(keys))
-        head: Row | None = None
-        rows: dict[bytes, list[Row]] = {}
-        for start in range(0, max(len(wanted), 1), READ_AT_ONCE):
-            part = wanted[start : start + READ_AT_ONCE]
-            name, given = self.database.ask_keys("cells_of_many", part)
-            found = self.database.ask(name, **given)
-            head = head or found[0]
-            for key, *cell in found[1:]:
-                held = rows.get(key)
-                if held is None:
-                    rows[key] = [tuple(cell)]
-                else:
-                    held.append(tuple(cell))
-        assert head is not None
-        return Reading(head[4], head[3], head[5] is not None, rows)
+        parts = [wanted[at : at + READ_AT_ONCE] for at in range(0, len(wanted), READ_AT_ONCE)]
+        while True:
+            heads: set[Row] = set()
+            rows: dict[bytes, list[Row]] = {}
+            for part in parts or [[]]:
+                name, given = self.database.ask_keys("cells_of_many", part)
+                found = self.database.ask(name, **given)
+                heads.add(found[0])
+                for row in found[1:]:
+                    held = rows.get(row[0])
+                    if held is None:
+                        rows[row[0]] = [row[1:]]
+                    else:
+                        held.append(row[1:])
+            if len(heads) == 1:
+                _, _, _, catalogue, seq, digests = heads.pop()
+                return Reading(seq, catalogue, digests is not None, rows)
 
     def state(self, subject_key: bytes) -> State:
         """What is in force now for one subject."""
@@ -369,7 +374,7 @@ class Ledger:
                 )
             topics = self.database.ask("topics", number=number)
             since = {name: at for name, _, at in topics}
-            said = brand.parse(rows[0][1])
+            said = brand.applied(rows[0][1])
             retired = {name: Category(w) for name, w, _ in topics if name not in said.topics}
             held = said.numbered(number, since, retired)
             self._catalogues[number] = held
@@ -387,8 +392,7 @@ class Ledger:
         scopes = self.database.ask("held_scopes")
         return Held(
             {name: Category(word) for name, word, _ in self.database.ask("topics", number=number)},
-            frozenset(scope for scope, out in scopes if out),
-            frozenset(scope for scope, out in scopes if not out),
+            frozenset(scope for (scope,) in scopes),
         )
 
     def sends(self, key: bytes, since: Instant) -> tuple[Send, ...]:

@@ -311,8 +311,7 @@ class Postgres:
         check_version(done, known, create, self.where)
         for migration in known:
             if migration.number not in done:
-                for statement in migration.statements:
-                    raw.execute(statement.encode())
+                raw.execute(";\n".join(migration.statements).encode(), prepare=False)
                 self._insert(raw, "add_migration", (*migration.row, now))
         for name, rows in () if done else first:
             for row in rows:

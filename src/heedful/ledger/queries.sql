@@ -68,8 +68,8 @@ where subject > :after
 order by subject limit :most;
 
 -- name: held_scopes
-select distinct scope, slot = 'out' from cell
-where slot = 'out' or (slot >= 'in:' and slot < 'in;');
+-- Every scope that anybody ever opted out of, unless that was retracted.
+select distinct scope from cell where slot = 'out';
 
 -- name: events_asked [sqlite]
 -- Events that came with these requests, `count` digests of 16 bytes one after the other.

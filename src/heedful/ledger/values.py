@@ -1,7 +1,7 @@
 """What the ledger takes and answers: plain values, no connection behind any of them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from heedful.core.errors import HistoryChanged
@@ -143,16 +143,3 @@ class Kept:
     why: str
     at: Instant
     body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What the ledger holds of a catalogue's names, for judging the catalogue that follows.
-
-    `topics`: the category of every topic that was ever applied. `opt_outs`, `opt_ins`: the scopes
-    of which there are any cells; whether one still stands is not asked.
-    """
-
-    topics: Mapping[str, Category] = field(default_factory=dict)
-    opt_outs: frozenset[str] = frozenset()
-    opt_ins: frozenset[str] = frozenset()

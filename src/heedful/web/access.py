@@ -1,7 +1,8 @@
 """The access log: one line of JSON a request, with the route's template and nothing of its path.
 
-Lines are gathered and written a few times a second: a system call for each would cost a fast
-answer a tenth of its rate. What is gathered is written before the process ends.
+Lines are gathered and written some fifty times a second: a system call for each would cost a fast
+answer a tenth of its rate, and a long gathering would make one answer wait for all their lines.
+What is gathered is written before the process ends.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ from typing import BinaryIO
 
 from heedful.core.instant import SECOND, to_datetime
 
-EVERY = 0.2
+EVERY = 0.02
 """Seconds between two writings."""
 
 

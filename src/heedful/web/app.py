@@ -271,25 +271,26 @@ def _bodiless(send: Send) -> Send:
 
 async def body_of(receive: Receive, headers: Iterable[tuple[bytes, bytes]], limit: int) -> bytes:
     """The whole body, if it is no longer than the limit. One that says so is refused unread."""
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body", False) and message["type"] == "http.request":
+        if len(body) <= limit:
+            return body
+        raise TooLarge(_too_large(limit))
     for name, value in headers:
         if name == b"content-length" and value.isdigit() and int(value) > limit:
             raise TooLarge(_too_large(limit))
-    message = await receive()
-    if message["type"] == "http.disconnect":
-        raise Gone
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body", False) and len(body) <= limit:
-        return body
     chunks, size = [body], len(body)
-    while message.get("more_body", False) and size <= limit:
-        message = await receive()
+    while True:
         if message["type"] == "http.disconnect":
             raise Gone
+        if size > limit:
+            raise TooLarge(_too_large(limit))
+        if not message.get("more_body", False):
+            return b"".join(chunks)
+        message = await receive()
         chunks.append(message.get("body", b""))
         size += len(chunks[-1])
-    if size > limit:
-        raise TooLarge(_too_large(limit))
-    return b"".join(chunks)
 
 
 def _too_large(limit: int) -> str:
