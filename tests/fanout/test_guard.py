@@ -190,7 +190,7 @@ def test_a_name_with_one_private_address_among_public_ones_is_refused(
 
 def test_the_socket_is_the_last_check_whoever_resolved_the_name() -> None:
     with pytest.raises(OSError, match="not a public one"):
-        Guard()._socket((socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.1", 443)))
+        Guard().socket((socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.1", 443)))
 
 
 def test_a_redirect_inside_ends_there() -> None:

@@ -18,6 +18,7 @@ from heedful.core.scope import Channel, Scope
 from heedful.core.state import State, fold
 from heedful.fanout.lanes import Lanes, Pending
 from heedful.fanout.plan import Standing, Touches, Word, data_of, overtaken, why_of
+from heedful.fanout.terms import grew
 from tests.core.worlds import ADDRESS, DIGEST, OTHER, SHAPE, C, D, catalogue, event
 from tests.core.worlds import history_with_retractions as histories
 
@@ -148,12 +149,12 @@ def test_once_all_is_settled_the_last_word_is_what_stands(
 def test_what_stood_before_is_known_by_its_cause(events: list[Event], shape: int) -> None:
     for key in ADDRESSES:
         facts = facts_of(events, key)
-        cause = touches(shape).cause(facts, NOW, 10**6)
+        cause = touches(shape).cause(facts, NOW, 10**6, touches(shape).all)
         stands = any(s.word is not Word.IN for s in touches(shape).standing(facts, NOW))
         assert (cause is not None) == stands
         if cause is not None:
             assert events[cause.seq - 1].occurred_at == cause.at
-            assert touches(shape).cause(facts, NOW, cause.seq) == cause
+            assert touches(shape).cause(facts, NOW, cause.seq, touches(shape).all) == cause
 
 
 DEALS, TIPS, NEWS, ORDERS = "deals", "tips", "news", "orders"
@@ -213,11 +214,11 @@ def test_a_successor_is_touched_by_what_its_predecessor_was_refused() -> None:
 
 
 def test_growth_is_seen_and_shrinking_is_no_growth() -> None:
-    mine = touches(0)
-    assert mine.grew("")
-    assert mine.grew("sms/deals")
-    assert not mine.grew(mine.text)
-    assert not mine.grew(mine.text + " push/deals")
+    mine = touches(0).text
+    assert grew(mine, "")
+    assert grew(mine, "sms/deals")
+    assert not grew(mine, mine)
+    assert not grew(mine, mine + " push/deals")
 
 
 def test_the_words_of_a_pause_carry_its_end() -> None:

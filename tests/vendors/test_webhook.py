@@ -157,6 +157,19 @@ def test_shown(text: str, expected: str) -> None:
     assert shown(text) == expected
 
 
+@pytest.mark.parametrize("length", [1, 24, 32, 63, 64, 65, 200])
+@pytest.mark.parametrize("prefix", ["whsec_", ""])
+def test_signs_as_their_library(length: int, prefix: str) -> None:
+    secret = prefix + base64.b64encode(bytes(range(length))).decode()
+    secret = secret if prefix else secret.rstrip("=")
+    teller = WebhookConnector(account("https://a.example", secret, NOON + 999_999))
+    made = teller._headers("msg_1", '{"title":"Über 50"}'.encode())
+    when = datetime.fromtimestamp(NOON // SECOND, UTC)
+    signed = Webhook(secret).sign("msg_1", when, '{"title":"Über 50"}')
+    assert made["webhook-signature"] == signed
+    assert made["webhook-timestamp"] == str(NOON // SECOND)
+
+
 @pytest.mark.corpus
 def test_signs_as_others_do(corpora: Path) -> None:
     vectors = json.loads((corpora / "webhook-signatures/vectors.json").read_text())
@@ -168,6 +181,6 @@ def test_signs_as_others_do(corpora: Path) -> None:
         sent = {name.lower(): value for name, value in case["headers"].items()}
         now = int(sent["webhook-timestamp"]) * SECOND
         teller = WebhookConnector(account("https://a.example", case["secret"], now))
-        made = teller._headers(sent["webhook-id"], case["body"])
+        made = teller._headers(sent["webhook-id"], case["body"].encode())
         assert made["webhook-signature"] in sent["webhook-signature"].split(), case["id"]
     assert seen

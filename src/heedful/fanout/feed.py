@@ -1,10 +1,24 @@
 """The change feed as all vendors of one process read it: the newest events are read once."""
 
+from dataclasses import dataclass
+
+from heedful.core.address import Contact, Subject
 from heedful.core.errors import HistoryChanged
-from heedful.core.event import Event
+from heedful.core.event import Action, Event
+from heedful.fanout.plan import Why, why_of
 from heedful.ledger import Cursor, Head, Ledger
 
 _KEPT = 2048
+
+
+@dataclass(slots=True, frozen=True)
+class Heard:
+    """An event about one address, taken apart once for all vendors."""
+
+    why: Why
+    key: bytes
+    subject: Subject
+    text: str
 
 
 class Feed:
@@ -14,6 +28,7 @@ class Feed:
         self._ledger = ledger
         self._tail: list[Event] = []
         self._head: Head | None = None
+        self._heard: dict[str, Heard | None] = {}
         self.seq = 0
         "the newest event that this process knows of"
 
@@ -45,6 +60,21 @@ class Feed:
             self._tail = events[-_KEPT:]
         return events
 
+    def of_one(self, event: Event) -> Heard | None:
+        """What an event says that is about one address only, and by itself; else None."""
+        try:
+            return self._heard[event.hash]
+        except KeyError:
+            if len(self._heard) >= _KEPT:
+                self._heard.clear()
+            subject, found = event.subject, None
+            composed = event.action is Action.RETRACT or event.action is Action.LINK
+            if not (composed or subject is None or isinstance(subject, Contact)):
+                key = bytes.fromhex(event.subject_key)
+                found = Heard(why_of(event), key, subject, subject.text)
+            self._heard[event.hash] = found
+            return found
+
     def knows(self, seq: int, hash_: str) -> bool:
         """Whether that place is one of this history, and not of one before a restore."""
         try:
@@ -56,6 +86,7 @@ class Feed:
     def forget(self) -> None:
         """The history is another one."""
         self._tail.clear()
+        self._heard.clear()
         self.seq = 0
 
     def _kept(self, seq: int, hash_: str, most: int) -> list[Event]:

@@ -10,12 +10,15 @@ import asyncio
 import errno
 import ipaddress
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import aiohttp
 from aiohappyeyeballs import AddrInfoType
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
 from yarl import URL
 
 Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -88,28 +91,19 @@ class Guard:
     def session(self, connections: int, timeout: float) -> aiohttp.ClientSession:
         """A session that can reach nothing else: no proxy, no cookies, bounded in connections."""
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=connections,
-                resolver=_Resolver(self),
-                ttl_dns_cache=30,
-                socket_factory=self._socket,
-            ),
+            connector=_Connector(self, connections),
             timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, 5.0)),
             cookie_jar=aiohttp.DummyCookieJar(),
-            middlewares=(self._before,),
             max_line_size=4096,
             max_field_size=4096,
             auto_decompress=False,
             trust_env=False,
         )
 
-    async def _before(
-        self, request: aiohttp.ClientRequest, go: aiohttp.ClientHandlerType
-    ) -> aiohttp.ClientResponse:
-        """Every request passes here, one that follows a redirect included."""
-        if request.url not in self._fine:
-            self._judge(request.url)
-        return await go(request)
+    def check(self, url: URL) -> None:
+        """Refuse a URL that is none of a vendor's."""
+        if url not in self._fine:
+            self._judge(url)
 
     def _judge(self, url: URL) -> None:
         """Refuse a URL, or remember that it is fine: a vendor has one, and a redirect few."""
@@ -124,12 +118,32 @@ class Guard:
         """Whether a host is called without TLS."""
         return host.rstrip(".") in self._plain
 
-    def _socket(self, info: AddrInfoType) -> socket.socket:
+    def socket(self, info: AddrInfoType) -> socket.socket:
         """The last check, on the very address that is connected to."""
         family, kind, protocol, _, peer = info
         if not self.admits(str(peer[0])):
             raise Refusal("its address is not a public one")
         return socket.socket(family, kind, protocol)
+
+
+class _Connector(aiohttp.TCPConnector):
+    """One vendor's connections. Whatever is sent, the guard looks at where it goes first."""
+
+    def __init__(self, guard: Guard, connections: int) -> None:
+        super().__init__(
+            limit=connections,
+            resolver=_Resolver(guard),
+            ttl_dns_cache=30,
+            socket_factory=guard.socket,
+        )
+        self._guard = guard
+
+    def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
+    ) -> Coroutine[Any, Any, Connection]:
+        """Every request passes here, one that follows a redirect included."""
+        self._guard.check(req.url)
+        return super().connect(req, traces, timeout)
 
 
 class _Resolver(AbstractResolver):

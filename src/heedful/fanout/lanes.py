@@ -5,9 +5,20 @@ way and the others follow in order. Pure bookkeeping: no clock, no I/O.
 import heapq
 from collections import deque
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from heedful.core.instant import Instant
 from heedful.fanout.plan import Why
+
+
+class Answered(StrEnum):
+    """How an instruction stands; the words of the table `delivery`."""
+
+    TOLD = "told"
+    LATER = "later"
+    REFUSED = "refused"
+    OVERTAKEN = "overtaken"
+    DEAD = "dead"
 
 
 @dataclass(slots=True, eq=False)

@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from heedful import observe
 from heedful.core.errors import LedgerError
-from heedful.fanout.telling import Harvest, Telling
+from heedful.fanout.answers import Harvest
+from heedful.fanout.telling import Telling
 from heedful.ledger import Ledger
 
 _GATHER = 0.01
@@ -50,19 +51,24 @@ class Marks:
                 await asyncio.sleep(_GATHER)
             everything = at_once or loop.time() - self._stepped >= _STEP_FORWARD
             tellings, self._with_answers = list(self._with_answers.values()), {}
-            gone = [(t, h) for t in tellings if not t.closed if (h := t.harvest(everything))]
+            gone = [
+                (t, h) for t in tellings if not t.closed if (h := t.answers.harvest(everything))
+            ]
             if not gone:
                 return
             if everything:
                 self._stepped = loop.time()
             try:
                 lost = await loop.run_in_executor(self.thread, self._write, [h for _, h in gone])
-            except LedgerError as error:
+            except Exception as error:
                 # The vendors were told; that they were must be stored, and will be.
                 observe.UNEXPECTED.labels("marks").inc()
-                log.warning("answers_not_stored", error=error.code)
+                if isinstance(error, LedgerError):
+                    log.warning("answers_not_stored", error=error.code)
+                else:
+                    log.error("answers_not_stored", exc_info=error)
                 for telling, harvest in gone:
-                    telling.unstored(harvest)
+                    telling.answers.unstored(harvest)
                     self._with_answers[telling.vendor] = telling
                 if at_once:
                     return
@@ -72,7 +78,7 @@ class Marks:
                     if harvest.vendor in lost:
                         telling.close()
                     else:
-                        telling.stored(harvest)
+                        telling.answers.stored(harvest)
 
     def _write(self, harvests: Sequence[Harvest]) -> frozenset[str]:
         """Store them. Returns the vendors whose lease is somebody else's by now."""

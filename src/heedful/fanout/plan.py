@@ -8,12 +8,15 @@ the message leaves, so the last word that it got is the standing, whatever was s
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
+from heedful.core.address import Address, AddressKind, Subject
 from heedful.core.catalogue import Catalogue
 from heedful.core.decision import Facts, Reason, opted_out, paused, suppressed
 from heedful.core.event import Action, Event, Suppression
 from heedful.core.instant import Instant, text_of
 from heedful.core.scope import Message, Scope, target_covers
+from heedful.fanout.terms import terms
 
 _MEMO = 4096
 
@@ -77,7 +80,8 @@ _NO_TARGET = "*/everything"
 class Touches:
     """What one vendor sends, by one catalogue: its touches in the catalogue's order.
 
-    A set of touches is an integer, bit by bit in that order.
+    A set of touches is an integer, bit by bit in that order. `text` is what is remembered with the
+    vendor's cursor: with a word in it that is new, the vendor must be told anew what stands.
     """
 
     def __init__(self, catalogue: Catalogue, vendor: str) -> None:
@@ -88,17 +92,23 @@ class Touches:
             for channel, topic in catalogue.touches(vendor)
         )
         self.all = (1 << len(self.messages)) - 1
+        self.text = terms(self.messages, catalogue.vendor(vendor))
+        self._served: dict[AddressKind, int] = {}
         self._reach: dict[Hashable, tuple[Scope | None, int]] = {}
         self._said: dict[Hashable, Said] = {}
 
-    @property
-    def text(self) -> str:
-        """The touches as they are remembered with the vendor's cursor: `email/tips sms/deals`."""
-        return " ".join(sorted(f"{m.channel}/{m.topic}" for m in self.messages))
-
-    def grew(self, remembered: str) -> bool:
-        """Whether there is a touch now that was not among those remembered."""
-        return not set(self.text.split()) <= set(remembered.split())
+    def served(self, subject: Subject | None) -> int:
+        """The touches on channels that an address serves; all, where that cannot be told."""
+        if not isinstance(subject, Address):
+            return self.all
+        found = self._served.get(subject.kind)
+        if found is None:
+            found = self._served[subject.kind] = sum(
+                1 << bit
+                for bit, message in enumerate(self.messages)
+                if message.channel in subject.channels
+            )
+        return found
 
     def reach(self, event: Event, retracted: Event | None = None) -> int:
         """The touches whose standing the event can have changed; 0 where it concerns none.
@@ -144,10 +154,12 @@ class Touches:
         picked = tuple(s for bit, s in enumerate(standing) if mask >> bit & 1)
         return Said(picked, frozenset(s.word for s in picked), tuple(map(_row, picked)))
 
-    def cause(self, facts: Facts, now: Instant, upto: int) -> Why | None:
-        """The latest event up to a number for which one of the touches is out or paused."""
+    def cause(self, facts: Facts, now: Instant, upto: int, mask: int) -> Why | None:
+        """The latest event up to a number for which one of these touches is out or paused."""
         best: tuple[int, str, Action] | None = None
-        for message in self.messages:
+        for bit, message in enumerate(self.messages):
+            if not mask >> bit & 1:
+                continue
             stops = [(r, Action.OPT_OUT) for r in _stops(message, facts)]
             stops += [(r, Action.LIMIT) for r in paused(message, facts, now)]
             for reason, action in stops:
@@ -185,12 +197,15 @@ def data_of(
         "subject": subject,
         "scope": why.scope,
         "action": why.action._value_,
-        "occurred_at": text_of(why.at),
+        "occurred_at": _text_of(why.at),
         "standing": said.rows,
     }
     if honour_within is not None:
-        data["honour_by"] = text_of(why.at + honour_within)
+        data["honour_by"] = _text_of(why.at + honour_within)
     return data
+
+
+_text_of = lru_cache(4096)(text_of)  # vendors hear of the same event one after another
 
 
 def _row(standing: Standing) -> Mapping[str, str]:

@@ -7,7 +7,8 @@ from enum import StrEnum
 from heedful.core.catalogue import Catalogue, Vendor
 from heedful.core.errors import HeedfulError
 from heedful.core.instant import Instant
-from heedful.fanout.deliver import connector_of, wall_clock
+from heedful.fanout.deliver import wall_clock
+from heedful.fanout.lines import connector_of
 from heedful.ledger import Ledger, VendorCursor
 
 
@@ -75,12 +76,11 @@ def _status(
     telling, why = _telling(vendor, catalogue, cursor, clock)
     if telling is Telling.HEARS_ONLY:
         return VendorStatus(vendor.name, vendor.kind, telling, None, 0, 0, 0, 0, None, None, None)
-    waiting, dead = ledger.outbox.waiting(vendor.name), ledger.outbox.dead(vendor.name)
+    backlog = ledger.outbox.backlog(vendor.name)
     told_to = cursor.seq if cursor and cursor.stage != "first" else 0
-    untold = [row.seq for row in (*waiting, *dead)]
+    untold = [] if backlog.oldest is None else [backlog.oldest]
     if told_to < head:
         untold.append(told_to + 1)
-    last = max((*waiting, *dead), key=lambda row: row.answered_at, default=None)
     return VendorStatus(
         vendor=vendor.name,
         kind=vendor.kind,
@@ -88,11 +88,11 @@ def _status(
         why=why,
         told_to=told_to,
         behind=head - told_to,
-        waiting=len(waiting),
-        dead=len(dead),
+        waiting=backlog.waiting,
+        dead=backlog.dead,
         first_share=_share(cursor) if telling is Telling.FIRST else None,
         oldest=ledger.event(min(untold)).recorded_at if untold else None,
-        last_answer=last.answer if last else None,
+        last_answer=backlog.answer,
     )
 
 
