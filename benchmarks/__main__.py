@@ -95,8 +95,8 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
 
 
 def _count(text: str) -> int:
-    unit = {"k": 1_000, "M": 1_000_000}.get(text[-1:], 1)
-    return int(text.rstrip("kM")) * unit
+    unit = {"k": 1_000, "m": 1_000_000}.get(text[-1:].lower(), 1)
+    return int(text.rstrip("kKmM")) * unit
 
 
 def _line(row: Row) -> str:

@@ -34,7 +34,8 @@ SECRET = b"0" * 32
 
 async def main(port: int, count: int, vendors: int) -> None:
     connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(connector=connector) as session:
+    cookies = aiohttp.DummyCookieJar()
+    async with aiohttp.ClientSession(connector=connector, cookie_jar=cookies) as session:
 
         async def tell(vendor: int, many: int) -> None:
             url = f"http://127.0.0.1:{port}/{vendor}"

@@ -337,3 +337,28 @@ def test_a_ledger_that_cannot_be_read_is_an_error_never_an_allow(ledger, gate):
     ):
         with pytest.raises(LedgerUnavailable):
             ask()
+
+
+def test_a_batch_is_of_one_moment_even_if_something_is_said_meanwhile(
+    ledger, gate, say, monkeypatch
+):
+    """One address needs a second read; what is said before that one counts for all of them."""
+    say(C, f"link {PHONE}")
+    others = [f"tel:+1415555{n:04}" for n in range(200, 210)]
+    say(others[0], "in sms/marketing")
+    questions = [Question(to, "sms", "weekly_deals") for to in (others[0], PHONE, *others[1:])]
+    gate.ask_many(questions)
+    read, reads = ledger.read, []
+
+    def reading(keys):
+        reads.append(len(keys))
+        if len(reads) == 2:
+            say(others[0], "out sms/marketing")
+        return read(keys)
+
+    monkeypatch.setattr(ledger, "read", reading)
+    answers = gate.ask_many(questions)
+    assert len(reads) > 2
+    assert {answer.seq for answer in answers} == {ledger.head().seq}
+    assert answers[0].outcome == "deny"
+    assert answers == gate.ask_many(questions) == [gate.ask(question) for question in questions]

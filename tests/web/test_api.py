@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from heedful.core import brand
 from heedful.core.errors import LedgerFull, LedgerUnavailable
+from heedful.ledger import Ledger
 from heedful.web.routes import ROUTES, listed
 from tests.web.conftest import BRAND, Asked, asking, made
 
@@ -315,6 +317,8 @@ def test_nowhere_and_other_methods_are_problems(asked: Asked) -> None:
 
 
 def test_head_is_get_without_a_body(asked: Asked) -> None:
+    stream = asked.client.head("/v1/events/stream", headers=asked.headers())
+    assert (stream.status_code, stream.content) == (200, b"")
     for path in ("/healthz", "/docs", "/openapi.json", f"/u/{asked.token('ann@example.com')}"):
         head, get = asked.client.head(path), asked.client.get(path)
         assert head.status_code == get.status_code == 200
@@ -336,7 +340,7 @@ def test_a_ledger_that_does_not_answer_is_503_and_nothing_was_recorded(
     ledger = asked.house.ledger
     for name in ("read", "head", "catalogue", "read_one", "events"):
         monkeypatch.setattr(ledger, name, gone)
-    monkeypatch.setattr(asked.house.gate, "ask", gone)
+    monkeypatch.setattr(asked.house.gate, "rule", gone)
     for answer in (
         asked.post("/v1/check", {"checks": [{"to": "a@b.co", "channel": "email", "topic": "x"}]}),
         asked.get("/v1/events"),
@@ -344,7 +348,7 @@ def test_a_ledger_that_does_not_answer_is_503_and_nothing_was_recorded(
     ):
         assert answer.status_code == 503
     assert asked.get("/healthz").status_code == 200
-    monkeypatch.setattr(ledger, "submit", full)
+    monkeypatch.setattr(ledger, "hand_in", full)
     refused = asked.post("/v1/events", {"events": [OUT]})
     assert refused.status_code == 503
     assert "othing was recorded" in refused.json()["detail"]
@@ -487,3 +491,51 @@ def test_no_address_is_in_the_log(asked: Asked, caplog: pytest.LogCaptureFixture
     ours = " ".join(r.getMessage() for r in caplog.records if r.name.startswith("heedful"))
     assert "4155550123" not in ours
     assert "ann@" not in ours
+
+
+def test_as_of_this_second_is_now(asked: Asked) -> None:
+    from datetime import UTC, datetime, timedelta
+
+    asked.say(CONSENT, OUT)
+    now = datetime.now(UTC)
+    for form in ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%MZ", "%Y-%m-%d"):
+        answer = asked.check("+14155550123", "sms", "weekly_deals", as_of=now.strftime(form))
+        assert "error" not in answer
+    today = asked.check("+14155550123", "sms", "weekly_deals", as_of=now.strftime("%Y-%m-%d"))
+    assert today["reasons"][0]["because"] == [2]
+    tomorrow = (now + timedelta(days=1)).strftime("%Y-%m-%d")
+    refused = asked.check("+14155550123", "sms", "weekly_deals", as_of=tomorrow)
+    assert "lies in the future" in refused["error"]["detail"]
+
+
+def test_limits_and_preferences_can_be_said(asked: Asked) -> None:
+    said = asked.say(
+        CONSENT,
+        {"subject": "+14155550123", "action": "limit", "scope": "sms/marketing",
+         "at_most": 1, "per": "7 days"},
+        {"subject": "+14155550123", "action": "prefer", "prefer": {"time_zone": "Europe/Madrid"}},
+        {"subject": "+14155550123", "action": "limit", "scope": "*/marketing",
+         "until": "2099-01-01"},
+    )  # fmt: skip
+    assert [row["seq"] for row in said] == [1, 2, 3, 4]
+    paused = asked.check("+14155550123", "sms", "weekly_deals")
+    assert (paused["outcome"], paused["reasons"][0]["code"]) == ("defer", "paused")
+    shown = asked.get("/v1/subjects/+14155550123").json()
+    assert shown["limits"][0]["until"] == "2099-01-01T23:59:59.999999Z"
+    assert shown["preferences"] == {"time_zone": "Europe/Madrid"}
+
+
+def test_a_catalogue_applied_by_another_process_counts_at_once(asked: Asked) -> None:
+    house = asked.house
+    assert asked.post("/v1/events", {"events": [OUT]}).status_code == 200
+    text = house.ledger.catalogue().text
+    fresh = text + '\n[topics.brand_new]\ncategory = "promotional"\nchannels = ["sms"]\n'
+    fresh += 'title = "Brand new"\n'
+    with Ledger.open(house.settings.database, house.keys) as other:
+        other.apply(brand.parse(fresh), "ann")
+    said = OUT | {"scope": "sms/topic:brand_new"}
+    assert asked.post("/v1/events", {"events": [said]}).json()["results"][0]["seq"]
+    with Ledger.open(house.settings.database, house.keys) as other:
+        other.apply(brand.parse(text), "ann")
+    refused = asked.post("/v1/events", {"events": [said | {"request_id": "again"}]}).json()
+    assert refused["results"][0]["error"]["code"] == "unknown_topic"

@@ -209,3 +209,31 @@ def _url_of(running: Any) -> str:
                 return str(line.split()[0])
         time.sleep(0.05)
     raise AssertionError("".join(running.said))
+
+
+def test_the_api_can_be_tried_in_its_own_page(browser: Browser, start: Any, tmp_path: Path) -> None:
+    import os
+    import subprocess
+    import sys
+
+    from tests.web.conftest import ROOT
+
+    running = start("up", "--port", "0")
+    words = ["key", "create", "docs", "--permissions", "check"]
+    key = subprocess.run(
+        [sys.executable, "-m", "heedful", *words], cwd=tmp_path, capture_output=True, text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src")}, check=True,
+    ).stdout.strip()  # fmt: skip
+    context = browser.new_context()
+    page = context.new_page()
+    seen: list[str] = []
+    page.on("request", lambda request: seen.append(request.url))
+    page.goto(f"{running.url}/docs")
+    page.fill("#key", key)
+    page.click("#post-v1-check summary")
+    page.click("#post-v1-check button")
+    answer = page.locator("#post-v1-check pre")
+    page.wait_for_function("document.querySelector('#post-v1-check pre').textContent.length > 5")
+    assert answer.inner_text().startswith("200 OK")
+    assert all(url.startswith(running.url) for url in seen)
+    context.close()

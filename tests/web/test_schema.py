@@ -17,6 +17,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from heedful.core.event import Action
 from tests.web.conftest import Asked, asking, made
 
 CHECKS = (
@@ -62,6 +63,38 @@ def test_no_input_makes_it_fall_over(fuzzed: Asked, method: str, path: str) -> N
         case.call_and_validate(headers=fuzzed.headers(), checks=CHECKS)
 
     runs()
+
+
+def test_the_description_offers_no_word_that_is_always_refused(fuzzed: Asked) -> None:
+    """Every word of a closed list that it names for a field can be used there."""
+    schemas = fuzzed.client.get("/openapi.json").json()["components"]["schemas"]
+
+    def words(struct: str, name: str) -> set[str]:
+        said = schemas[struct]["properties"][name]
+        said = next(iter(said.get("anyOf", ())), said)
+        return set(said.get("enum") or schemas[said["$ref"].rpartition("/")[2]]["enum"])
+
+    said = {"occurred_at": "2026-01-05T10:00:00Z", "evidence": "a form"}
+    assert words("EventItem", "action") == {str(a) for a in Action} - {"erase"}
+    for number, consent in enumerate(sorted(words("EventItem", "consent"))):
+        item = {"subject": "ann@example.com", "action": "opt_in", "consent": consent, **said}
+        (answer,) = fuzzed.say(item | {"request_id": f"described-{number}"})
+        assert "error" not in answer, answer
+    for channel in words("CheckItem", "channel") & words("SendItem", "channel"):
+        item = {"to": "ann@example.com", "channel": channel, "topic": "weekly_deals"}
+        (answer,) = fuzzed.post("/v1/check", {"checks": [item]}).json()["decisions"]
+        assert "Invalid" not in answer.get("error", {}).get("detail", "")
+        assert "No channel is called" not in answer.get("error", {}).get("detail", "")
+    assert "*" not in words("CheckItem", "channel") | words("SendItem", "channel")
+    for struct, name in (("CheckItem", "to"), ("SendItem", "to"), ("StampRequest", "to"),
+                         ("EventItem", "address")):  # fmt: skip
+        said = schemas[struct]["properties"][name]
+        text = next(iter(said.get("anyOf", ())), said)["description"]
+        assert "contact" not in text
+        assert "md5" not in text
+    # Words that are refused are answered with a sentence that says what to do instead.
+    item = {"subject": "ann@example.com", "action": "erase"}
+    assert "heedful erase" in fuzzed.say(item)[0]["error"]["detail"]
 
 
 def test_the_fuzz_left_a_ledger_that_verifies(fuzzed: Asked, tmp_path: Path) -> None:

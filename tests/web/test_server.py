@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
 from tests.web.conftest import BRAND, ROOT, Running
@@ -175,14 +176,17 @@ def test_the_stream_tells_at_once_and_ends_with_the_server(
     connection.close()
 
 
-def test_a_port_that_is_taken_is_passed_over(start: Callable[..., Running], folder: Path) -> None:
+def test_the_halves_listen_where_it_was_said_or_not_at_all(
+    start: Callable[..., Running], folder: Path
+) -> None:
     first = start("up", "--port", "0", folder=folder)
     taken = urlsplit(first.url).port
-    assert taken is not None
-    second = start("serve", "--port", str(taken), folder=folder)
+    with pytest.raises(AssertionError, match=f"port {taken} of 127.0.0.1 is taken"):
+        start("serve", "--port", str(taken), folder=folder)
+    second = start("serve", folder=folder)  # 8000 or, where that is taken, one after it
     port = urlsplit(second.url).port
     assert port is not None
-    assert taken < port <= taken + 20
+    assert 8000 <= port <= 8020
     assert ask(second, "GET", "/healthz")[0] == 200
     assert ask(second, "GET", "/readyz")[1]["dispatcher"] == "elsewhere"
 
@@ -205,7 +209,6 @@ def test_the_access_log_has_templates_only(start: Callable[..., Running], folder
 def test_postgresql_may_go_away_and_come_back(
     start: Callable[..., Running], folder: Path, postgres_url: str
 ) -> None:
-    psycopg = pytest.importorskip("psycopg")
     running = start("up", "--port", "0", "--db", postgres_url, folder=folder)
     made = heedful(
         folder, "--db", postgres_url, "key", "create", "t", "--permissions", "check,record"
@@ -234,3 +237,48 @@ def test_postgresql_may_go_away_and_come_back(
         time.sleep(0.1)
     assert ask(running, "POST", "/v1/check", check, made["key"])[0] == 200
     assert running.stop() == 0
+
+
+def test_a_brand_that_loosens_keeps_it_from_starting(
+    start: Callable[..., Running], folder: Path
+) -> None:
+    assert start("up", "--port", "0", folder=folder).stop() == 0
+    looser = QUIET.replace('sms = "4 per 7 days"', 'sms = "9 per 7 days"')
+    (folder / "brand.toml").write_text(looser, "utf-8")
+    with pytest.raises(AssertionError, match="cap on sms"):
+        start("up", "--port", "0", folder=folder)
+    heedful(folder, "brand", "apply", "--yes", "--reason", "the board asked for it")
+    assert start("up", "--port", "0", folder=folder).stop() == 0
+
+
+def test_the_halves_in_processes_of_their_own(start: Callable[..., Running], folder: Path) -> None:
+    import os
+    import sys
+
+    for vendor in ("mailer", "texter"):
+        (folder / f"{vendor}.secret").write_text("whsec_" + "A" * 43 + "=")
+    heedful(folder, "init")
+    serving = start("serve", "--port", "0", folder=folder)
+    working = subprocess.Popen(
+        [sys.executable, "-m", "heedful", "work"],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert working.stdout is not None
+    try:
+        with working.stdout as out:
+            assert out.readline() == "telling the vendors\n"
+            heedful(folder, "opt-out", "+14155550123")
+            until = time.monotonic() + 15
+            rows = heedful(folder, "vendors")
+            while not any(row["waiting"] for row in rows):
+                assert time.monotonic() < until, rows
+                rows = heedful(folder, "vendors")
+            working.terminate()
+            assert working.wait(20) == 0
+    finally:
+        working.kill()
+        working.wait(5)
+    assert serving.stop() == 0

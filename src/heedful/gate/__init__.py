@@ -3,6 +3,8 @@
 from heedful.gate.explain import Consulted, Explanation, How, Rule, event_sentence
 from heedful.gate.gate import Gate
 from heedful.gate.question import Alternative, Answer, Question
+from heedful.gate.ruled import Found, Ruled
+from heedful.gate.signature import Verdict
 from heedful.gate.standing import (
     LimitStanding,
     Link,
@@ -18,6 +20,7 @@ __all__ = [
     "Answer",
     "Consulted",
     "Explanation",
+    "Found",
     "Gate",
     "How",
     "LimitStanding",
@@ -25,9 +28,11 @@ __all__ = [
     "MessageStanding",
     "Question",
     "Rule",
+    "Ruled",
     "Said",
     "ScopeStanding",
     "Standing",
     "Suppressed",
+    "Verdict",
     "event_sentence",
 ]

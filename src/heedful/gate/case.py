@@ -8,7 +8,7 @@ from heedful.core.decision import Decision, decide
 from heedful.gate.facts import Asked, facts_of, speaking_for
 from heedful.gate.moment import Moment, Present
 from heedful.gate.question import SERVES, Alternative, Answer
-from heedful.gate.signature import Plan, Row, Rulebook, answered, filled, ranked
+from heedful.gate.signature import Rulebook
 from heedful.ledger import Ledger
 
 
@@ -22,44 +22,14 @@ class Case:
     answers: Sequence[Answer]
 
 
-def at_once(
-    address: Address, plan: Plan, rows: Sequence[Row], catalogue: int, seq: int
-) -> Answer | None:
-    """The answer from the address's own cells by what was decided before on such a standing.
-
-    None where that does not suffice: other cells than opt-outs and opt-ins, a cap, an expiry.
-    Only where no digests are held. A contact cannot matter: a link would be a cell.
-    """
-    standing = ranked(rows)
-    if standing is None:
-        return None
-    signature, seqs = standing
-    verdict = plan.verdicts.get(signature) or plan.verdict(rows, signature)
-    if verdict is None:
-        return None
-    decision, others = verdict
-    return answered(
-        filled(decision, seqs),
-        tuple([Alternative(channel, address, outcome) for channel, outcome in others])
-        if others
-        else (),
-        catalogue,
-        seq,
-    )
-
-
 def settle(
     ledger: Ledger,
     book: Rulebook,
     asked: Sequence[Asked],
     moment: Moment,
-    known: Sequence[Answer | None] = (),
 ) -> Case | None:
-    """Answer all of them at one moment; None, if another catalogue came into force meanwhile.
-
-    `known` are answers, true at this moment, that need not be worked out again.
-    """
-    answers: list[Answer | None] = list(known) or [None] * len(asked)
+    """Answer all of them at one moment; None, if another catalogue came into force meanwhile."""
+    answers: list[Answer | None] = [None] * len(asked)
     while moment.catalogue == book.number:
         for index, one in enumerate(asked):
             if answers[index] is None:
@@ -73,10 +43,12 @@ def settle(
 
 def _answer(ledger: Ledger, book: Rulebook, asked: Asked, moment: Moment) -> Answer | None:
     """The answer, or None where the moment has yet to read something for it."""
-    if isinstance(moment, Present) and not moment.digests and asked.key in moment.rows:
-        rows = moment.rows[asked.key]
-        if answer := at_once(asked.address, asked.plan, rows, book.number, moment.seq):
-            return answer
+    if isinstance(moment, Present) and not moment.digests:
+        rows = moment.rows.get(asked.key)
+        # No contact can matter, named or not, where there is a ruling: a link would be a cell.
+        ruling = None if rows is None else asked.plan.ruling(rows)
+        if ruling:
+            return ruling[0].answer(ruling[1], asked.address.text, book.number, moment.seq)
     decision = _decision(ledger, asked, moment)
     if decision is None:
         return None

@@ -7,15 +7,16 @@ here, so that no two doors can differ.
 import time
 from collections.abc import Callable, Sequence
 
-from heedful.core.address import Address, Contact, Subject
+from heedful.core.address import Address, AddressKind, Contact, Subject, settled
 from heedful.core.errors import InvalidInput
 from heedful.core.instant import Instant
-from heedful.gate.case import Case, at_once, settle
+from heedful.gate.case import Case, settle
 from heedful.gate.explain import Explanation, explained
 from heedful.gate.facts import Asked
 from heedful.gate.moment import Past, Present
 from heedful.gate.question import SERVES, Answer, Question, check_serves, unknown_campaign
-from heedful.gate.signature import Rulebook
+from heedful.gate.ruled import Found, Ruled
+from heedful.gate.signature import Rulebook, Verdict
 from heedful.gate.standing import Standing, standing_of
 from heedful.ledger import Ledger, Reading
 
@@ -25,6 +26,15 @@ _BOOKS = 8
 
 def _now() -> Instant:
     return time.time_ns() // 1000
+
+
+def _heard(to: Address | str, region: str | None) -> tuple[AddressKind, str]:
+    address = Address.parse(to, region) if isinstance(to, str) else to
+    return address.kind, address.text
+
+
+def _ruled(case: Case) -> Ruled:
+    return Ruled(case.book.number, case.moment.seq, case.answers)
 
 
 class Gate:
@@ -37,7 +47,7 @@ class Gate:
     def __init__(self, ledger: Ledger, clock: Callable[[], Instant] = _now) -> None:
         self._ledger = ledger
         self._clock = clock
-        self._key_of = ledger.key_of
+        self._key_of_text = ledger.key_of_text
         self._read_one = ledger.read_one
         self._books: dict[int, Rulebook] = {}
         self._latest: Rulebook | None = None
@@ -61,28 +71,17 @@ class Gate:
         The shortest way: where the address has nothing but opt-outs and opt-ins, it takes one
         statement and a look at what was decided before about such a standing.
         """
-        moment = None
+        first = None
         if as_of is None and campaign is None:
-            try:
-                book = self._latest or self._newest()
-                address = Address.parse(to, book.region) if isinstance(to, str) else to
-                key = self._key_of(address)
-                rows = self._read_one(key)
-                _, _, catalogue, seq, digests = rows.pop(0)
-                if catalogue == book.number:
-                    plan = book.plan(channel, topic, tuple(segments), vendor, sender)
-                    if digests is None and plan.reaches is address.kind:
-                        answer = at_once(address, plan, rows, catalogue, seq)
-                        if answer is not None:
-                            return answer
-                    reading = Reading(seq, catalogue, digests is not None, {key: rows})
-                    moment = Present(self._ledger, (key,), reading)
-            except InvalidInput:
-                pass  # by a catalogue that may have been replaced: the long way tells
+            found = self._at_once(to, channel, topic, tuple(segments), vendor, sender)
+            if isinstance(found, tuple):
+                verdict, seqs, text, catalogue, seq = found
+                return verdict.answer(seqs, text, catalogue, seq)
+            first = found
         question = Question(
             to, channel, topic, contact, tuple(segments), at, as_of, vendor, sender, campaign
         )
-        return self._case([question], moment).answers[0]
+        return self._case([question], first).answers[0]
 
     def ask(self, question: Question) -> Answer:
         """Answer one question."""
@@ -107,8 +106,25 @@ class Gate:
         by itself, and so are the sends, where a cap or a limit asks for them.
         """
         present = [q for q in questions if q.as_of is None]
-        answers = iter(self._present(present) if present else ())
+        answers = iter(self.rule(present).answers() if present else ())
         return [next(answers) if q.as_of is None else self.ask(q) for q in questions]
+
+    def rule(self, questions: Sequence[Question]) -> Ruled:
+        """`ask_many` of now, for who only passes the answers on: where a remembered verdict
+        suffices, it is given as it is, and no Answer is made of it."""
+        if len(questions) == 1:
+            q = questions[0]
+            first = None
+            if q.campaign is None:
+                found = self._at_once(q.to, q.channel, q.topic, q.segments, q.vendor, q.sender)
+                if isinstance(found, tuple):
+                    return Ruled(found[3], found[4], (found[:3],))
+                first = found
+            return _ruled(self._case(questions, first))
+        try:
+            return self._many_at_once(questions)
+        except InvalidInput:
+            return _ruled(self._case(questions))  # by the catalogue in force, or told with a number
 
     def explain(self, question: Question) -> Explanation:
         """The answer, with every event, subject and rule that it comes from."""
@@ -136,40 +152,75 @@ class Gate:
 
     # --- within ---------------------------------------------------------------------------
 
-    def _present(self, questions: Sequence[Question]) -> Sequence[Answer]:
-        """The answers of now: at once where that suffices, else worked out, all at one moment."""
-        moment, answers = None, []
+    def _at_once(
+        self,
+        to: Address | str,
+        channel: str,
+        topic: str,
+        segments: tuple[str, ...],
+        vendor: str | None,
+        sender: str | None,
+    ) -> tuple[Verdict, tuple[int, ...], str, int, int] | Present | None:
+        """The verdict, its events, the address, catalogue and head; else what was read, if it was.
+
+        InvalidInput is swallowed: by a catalogue that may have been replaced. The long way tells.
+        """
         try:
             book = self._latest or self._newest()
-            region, key_of = book.region, self._key_of
-            asked = [
-                (Address.parse(q.to, region) if isinstance(q.to, str) else q.to) for q in questions
-            ]
-            keys = [key_of(address) for address in asked]
-            moment = Present(self._ledger, keys, self._ledger.read(keys))
-            rows, seq, digests = moment.rows, moment.seq, moment.digests
-            if moment.catalogue == book.number:
-                for q, address, key in zip(questions, asked, keys, strict=True):
-                    plan = book.plan(q.channel, q.topic, q.segments, q.vendor, q.sender)
-                    simple = not digests and plan.reaches is address.kind and q.campaign is None
-                    answers.append(
-                        at_once(address, plan, rows[key], book.number, seq) if simple else None
-                    )
-                if None not in answers:
-                    return answers  # type: ignore[return-value]  # as just seen
+            found = settled(to) if isinstance(to, str) else None
+            kind, text = found or _heard(to, book.region)
+            key = self._key_of_text(text)
+            rows = self._read_one(key)
+            _, _, catalogue, seq, digests = rows.pop(0)
+            if catalogue != book.number:
+                return None
+            plan = book.plan(channel, topic, segments, vendor, sender)
+            if digests is None and plan.reaches is kind:
+                ruling = plan.ruling(rows)
+                if ruling is not None:
+                    return ruling[0], ruling[1], text, catalogue, seq
         except InvalidInput:
-            moment, answers = None, []
-        return self._case(questions, moment, answers).answers
+            return None
+        return Present(
+            self._ledger, (key,), Reading(seq, catalogue, digests is not None, {key: rows})
+        )
+
+    def _many_at_once(self, questions: Sequence[Question]) -> Ruled:
+        """One read for all; those for which no verdict suffices are worked out at that moment."""
+        book = self._latest or self._newest()
+        region, key_of_text, plan_of = book.region, self._key_of_text, book.plan
+        heard = [
+            (isinstance(q.to, str) and settled(q.to)) or _heard(q.to, region) for q in questions
+        ]
+        keys = [key_of_text(text) for _, text in heard]
+        reading = self._ledger.read(keys)
+        if reading.catalogue != book.number:
+            return _ruled(self._case(questions))
+        rows_of, digests = reading.rows.get, reading.digests
+        found: list[Found | Answer | None] = []
+        for q, (kind, text), key in zip(questions, heard, keys, strict=True):
+            plan = plan_of(q.channel, q.topic, q.segments, q.vendor, q.sender)
+            simple = plan.reaches is kind and not digests and q.campaign is None
+            ruling = plan.ruling(rows_of(key, ())) if simple else None
+            found.append(None if ruling is None else (*ruling, text))
+        if None in found:
+            left = [n for n, one in enumerate(found) if one is None]
+            moment = Present(self._ledger, keys, reading)
+            case = self._case([questions[n] for n in left], moment)
+            if case.moment is not moment or moment.read_again:
+                return _ruled(self._case(questions))
+            for n, answer in zip(left, case.answers, strict=True):
+                found[n] = answer
+        return Ruled(reading.catalogue, reading.seq, found)  # type: ignore[arg-type]  # none left
 
     def _case(
         self,
         questions: Sequence[Question],
         first: Present | None = None,
-        known: Sequence[Answer | None] = (),
     ) -> Case:
         """Work questions out together: all of now, or one of the past.
 
-        `first` is what was read already, and `known` the answers that this sufficed for.
+        `first` is what was read already.
         """
         while True:
             now = self._clock()
@@ -186,9 +237,9 @@ class Gate:
                 continue
             keys = [one.key for one in asked]
             moment = past or first or Present(self._ledger, keys, self._ledger.read(keys))
-            if case := settle(self._ledger, book, asked, moment, known):
+            if case := settle(self._ledger, book, asked, moment):
                 return case
-            self._latest, first, known = self._book(moment.catalogue), None, ()
+            self._latest, first = self._book(moment.catalogue), None
 
     def _asked(
         self, index: int, questions: Sequence[Question], book: Rulebook, now: Instant

@@ -18,11 +18,22 @@ from heedful.ledger import Ledger, Reading
 class Present:
     """The subjects read so far, as of one head. `missing` are those asked for since."""
 
-    __slots__ = ("_ledger", "_states", "catalogue", "digests", "missing", "rows", "seq")
+    __slots__ = (
+        "_ledger",
+        "_states",
+        "catalogue",
+        "digests",
+        "missing",
+        "read_again",
+        "rows",
+        "seq",
+    )
 
     def __init__(self, ledger: Ledger, known: Sequence[bytes], reading: Reading) -> None:
         self._ledger = ledger
         self.missing: set[bytes] = set()
+        self.read_again = False
+        "whether it is another moment than at first"
         self._take(known, reading)
 
     def _take(self, known: Sequence[bytes], reading: Reading) -> None:
@@ -55,6 +66,7 @@ class Present:
             self.rows.update(dict.fromkeys(wanted, ()))
             self.rows.update(reading.rows)
             return False
+        self.read_again = True
         known = sorted({*self.rows, *wanted})
         self._take(known, self._ledger.read(known))
         return True

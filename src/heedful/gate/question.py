@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from heedful.core.address import Address, AddressKind, Contact
 from heedful.core.decision import Decision, Outcome, Reason
 from heedful.core.errors import InvalidQuestion, near_miss
@@ -14,13 +16,13 @@ SERVES = {
 """The one kind of address that each channel reaches. Postal addresses are not kept yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """May this message go to this address?
 
     `at` is the time of sending, now if not said. `as_of` asks for what would have been answered
     with the events recorded up to then and the catalogue of that time; `at` is then `as_of`, if
     not said. A contact that is linked to the address now leaves aside the others linked now.
+    (A Struct, for it is made a thousand times a request, and ten times faster than a dataclass.)
     """
 
     to: Address | str

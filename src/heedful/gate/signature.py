@@ -8,7 +8,7 @@ order that occurs, with ranks in place of times and event numbers, and then fill
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from heedful.core.address import AddressKind
+from heedful.core.address import Address, AddressKind
 from heedful.core.catalogue import Catalogue
 from heedful.core.decision import Decision, Facts, Outcome, Reason, ReasonCode, decide
 from heedful.core.policy import ConsentReach, Rules
@@ -20,29 +20,28 @@ Row = tuple[str, str, int, int, str | None]
 """A cell as it is stored: slot, scope, at, seq, value."""
 
 Signature = tuple[object, ...]
-Verdict = tuple[Decision, tuple[tuple[Channel, Outcome], ...]]
-"""The decision, and where it is not *allow*, what holds on the address's other channels."""
 
 _MOST = 1024
 """Signatures of a plan, and plans of a rulebook, that are kept: some kB each."""
 
 
 def ranked(rows: Sequence[Row]) -> tuple[Signature, tuple[int, ...]] | None:
-    """The signature and the event numbers in order, or None where other cells are among them.
+    """The signature and the event numbers in order; None, if there are times before 1970.
 
     The signature keeps which cells there are, the order of their times with ties, and the order of
     their events: a decision sorts by both. In which order the rows come does not matter. Times
-    before 1970 are left to the long way: 1969's last instant stands for "never" there.
+    before 1970 are left to the long way: 1969's last instant stands for "never" there. Values are
+    left out, so a verdict is kept under a signature only where all cells are `plain`.
     """
     count = len(rows)
     if count == 2:  # by far the most frequent: one choice, once changed
         (slot, scope, at, seq, _), (slot2, scope2, at2, seq2, _) = rows
-        if (slot, scope) > (slot2, scope2):
+        if at < 0 or at2 < 0:
+            return None
+        if slot > slot2 or (slot == slot2 and scope > scope2):
             slot, scope, at, seq, slot2, scope2, at2, seq2 = (
                 slot2, scope2, at2, seq2, slot, scope, at, seq,
             )  # fmt: skip
-        if at < 0 or at2 < 0 or not _plain(slot) or not _plain(slot2):
-            return None
         order = (at > at2) - (at < at2)
         if seq == seq2:
             return (slot, scope, slot2, scope2, order, 0), (seq,)
@@ -52,7 +51,7 @@ def ranked(rows: Sequence[Row]) -> tuple[Signature, tuple[int, ...]] | None:
     if count == 0:
         return (), ()
     ats = sorted({row[2] for row in rows})
-    if ats[0] < 0 or not all(_plain(row[0]) for row in rows):
+    if ats[0] < 0:
         return None
     seqs = sorted({row[3] for row in rows})
     if count == 1:
@@ -68,8 +67,9 @@ def ranked(rows: Sequence[Row]) -> tuple[Signature, tuple[int, ...]] | None:
 _PLAIN = {"out", "lift"}
 
 
-def _plain(slot: str) -> bool:
-    return slot in _PLAIN or slot.startswith("in:")
+def plain(rows: Sequence[Row]) -> bool:
+    """Whether there are only opt-outs and opt-ins among the cells."""
+    return all(slot in _PLAIN or slot.startswith("in:") for slot, _, _, _, _ in rows)
 
 
 def state_in_ranks(rows: Sequence[Row]) -> State:
@@ -90,16 +90,17 @@ def filled(decision: Decision, seqs: Sequence[int]) -> Decision:
     because = (seqs[ranks[0]],) if len(ranks) == 1 else tuple([seqs[rank] for rank in ranks])
     reasons = decision.reasons
     if reasons:
-        reasons = tuple(
-            [
-                _reason(
-                    r.code,
-                    because if r.because == ranks else tuple([seqs[rank] for rank in r.because]),
-                    r.scope,
-                )
-                for r in reasons
-            ]
-        )
+        filled_in = []
+        for r in reasons:
+            mine = r.because
+            if mine == ranks:
+                mine = because
+            elif len(mine) == 1:
+                mine = (seqs[mine[0]],)
+            else:
+                mine = tuple([seqs[rank] for rank in mine])
+            filled_in.append(_reason(r.code, mine, r.scope))
+        reasons = tuple(filled_in)
     return _decision(decision.outcome, reasons, because)
 
 
@@ -149,6 +150,29 @@ def answered(
     return answer
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Verdict:
+    """What `decide()` said about one order of cells: the decision, with ranks for event numbers.
+
+    `others`: where it is not *allow*, what holds on the address's other channels.
+    """
+
+    decision: Decision
+    others: tuple[tuple[Channel, Outcome], ...] = ()
+
+    def answer(self, seqs: Sequence[int], to: str, catalogue: int, seq: int) -> Answer:
+        """The answer for an address of such a standing, by its text form and its events."""
+        others: tuple[Alternative, ...] = ()
+        if self.others:
+            address = Address.parse(to)
+            others = tuple([Alternative(channel, address, out) for channel, out in self.others])
+        return answered(filled(self.decision, seqs), others, catalogue, seq)
+
+
+Ruling = tuple[Verdict, tuple[int, ...]]
+"""A verdict, and the event numbers that stand for its ranks."""
+
+
 @dataclass(slots=True, eq=False)
 class Plan:
     """One message of one catalogue, and the verdicts on it so far.
@@ -165,21 +189,29 @@ class Plan:
     "the plans of the topic's other channels that reach the same kind of address"
     verdicts: dict[Signature, Verdict | None] = field(default_factory=dict)
 
-    def verdict(self, rows: Sequence[Row], signature: Signature) -> Verdict | None:
-        """The verdict in ranks, remembered; None where only the long way can tell."""
-        if not self.timeless:
+    def ruling(self, rows: Sequence[Row]) -> Ruling | None:
+        """By what was decided before on such a standing; None where only the long way can tell."""
+        standing = ranked(rows) if self.timeless else None
+        if standing is None:
             return None
+        verdict = self.verdicts.get(standing[0]) or self._verdict(rows, standing[0])
+        return None if verdict is None else (verdict, standing[1])
+
+    def _verdict(self, rows: Sequence[Row], signature: Signature) -> Verdict | None:
+        """The verdict, worked out and remembered."""
         try:
             return self.verdicts[signature]
         except KeyError:
             pass
+        if not plain(rows):
+            return None
         state = state_in_ranks(rows)
         decision = self.decide(state)
-        found: Verdict | None = (decision, ())
+        found: Verdict | None = Verdict(decision)
         if not decision.allowed:
             if all(other.timeless for other in self.others):
                 channels = [(o.message.channel, o.decide(state).outcome) for o in self.others]
-                found = (decision, tuple(channels))
+                found = Verdict(decision, tuple(channels))
             else:
                 found = None
         if len(self.verdicts) >= _MOST:

@@ -1,15 +1,13 @@
 """What programs say and ask over HTTP. No rule stands here: bodies become the words of the gate,
 the door and the ledger, and their answers become bodies."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from heedful import observe
-from heedful.core.address import Address, Contact
-from heedful.core.decision import Outcome
+from heedful.core.address import Address, Contact, sender_of
 from heedful.core.errors import (
     Forbidden,
     HeedfulError,
@@ -18,22 +16,22 @@ from heedful.core.errors import (
     InvalidQuestion,
     LedgerError,
 )
-from heedful.core.instant import Edge, parse
+from heedful.core.instant import Edge, parse, parse_past
 from heedful.core.scope import Channel
-from heedful.gate import Answer, Question
+from heedful.gate import Question
 from heedful.intake import Caller, Link
 from heedful.intake.links import Purpose, headers
 from heedful.ledger import Receipt, SendReport
 from heedful.web import bodies, problems
 from heedful.web.app import Call, decoded
-from heedful.web.bodies import CheckItem, DecisionRow, FailedItem
+from heedful.web.bodies import CheckItem, FailedItem
 from heedful.web.together import answered
-from heedful.wire import House
+from heedful.wire import House, now
 
 INLINE = 100
 """Checks that are answered on the event loop, where the ledger is a file; more go to a thread."""
 
-_checks = msgspec.json.Decoder(bodies.Checks)
+_checks = msgspec.json.Decoder(bodies.Checks).decode
 _loose_checks = msgspec.json.Decoder(bodies.LooseChecks)
 _check = msgspec.json.Decoder(CheckItem)
 _loose_events = msgspec.json.Decoder(bodies.LooseItems)
@@ -47,25 +45,23 @@ _recorded = observe.RECORDED.labels("api")
 # --- may I send this? ---------------------------------------------------------------------------
 
 
-async def check(call: Call) -> bodies.CheckAnswer:
+async def check(call: Call) -> bytes:
     """Decide each. A "no" is an answer (200), not an error."""
     house, vendor = call.house, call.key.vendor if call.key else None
     items: Sequence[CheckItem | HeedfulError]
     try:
-        items = _checks.decode(call.raw).checks
+        items = _checks(call.raw).checks
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         items = [_item(_check, raw) for raw in call.body(_loose_checks).checks]
-    asked = [_question(item, vendor) for item in items]
+    asked: list[Question | HeedfulError] = [_question(item, vendor) for item in items]
     if not house.reads_at_once:
         answers = await call.app.together.answers(asked)
     elif len(asked) <= INLINE:
-        answers = answered(house, asked)
+        answers = await call.app.together.at_once(asked)
     else:
         answers = await house.thread(answered, house, asked)
-    rows, seq = _rows(house, answers)
-    if seq is None:
-        seq = (await house.read(house.ledger.head)).seq
-    return bodies.CheckAnswer(rows, seq)
+    seq = answers.seq or (await house.read(house.ledger.head)).seq
+    return call.app.wording.body(answers.each, answers.catalogue, seq)
 
 
 def _question(item: CheckItem | HeedfulError, vendor: str | None) -> Question | HeedfulError:
@@ -75,28 +71,6 @@ def _question(item: CheckItem | HeedfulError, vendor: str | None) -> Question | 
         return question(item, vendor)
     except (InvalidInput, Forbidden) as error:
         return error
-
-
-def _rows(
-    house: House, answers: Sequence[Answer | HeedfulError]
-) -> tuple[list[DecisionRow | FailedItem], int | None]:
-    """The bodies of the answers, and the head that they are true at: the same for all."""
-    rows: list[DecisionRow | FailedItem] = []
-    seq: int | None = None
-    counts = observe.DECISIONS.counts
-    tokens: dict[tuple[int, int, Outcome], str] = {}
-    for answer in answers:
-        if isinstance(answer, HeedfulError):
-            rows.append(FailedItem(problems.of_item(answer)))
-            continue
-        seq, outcome = answer.seq, answer.decision.outcome
-        counts[outcome] += 1
-        said = seq, answer.catalogue, outcome
-        token = tokens.get(said)
-        if token is None:
-            token = tokens[said] = house.tokens.token(*said)
-        rows.append(bodies.decision_row(answer, token))
-    return rows, seq
 
 
 def question(item: CheckItem, vendor: str | None = None) -> Question:
@@ -110,7 +84,7 @@ def question(item: CheckItem, vendor: str | None = None) -> Question:
         None if item.contact is None else Contact(item.contact.removeprefix("contact:")),
         tuple(item.segments),
         None if item.at is None else parse(item.at, Edge.FIRST),
-        None if item.as_of is None else parse(item.as_of, Edge.LAST),
+        None if item.as_of is None else parse_past(item.as_of, now()),
         vendor or item.vendor,
         item.sender,
         item.campaign,
@@ -135,7 +109,7 @@ async def record(call: Call) -> bodies.EventsAnswer:
     request_id = _request_id(call)
     items = [_as_mapping(_item(_event, raw)) for raw in call.body(_loose_events).events]
     if len(items) == 1:
-        answers = [await _record_one(call.house, items[0], caller, request_id)]
+        answers = [await _record_one(call, items[0], caller, request_id)]
     else:
         answers = await call.house.thread(_record_many, call.house, items, caller, request_id)
     _raise_if_all_failed(answers)
@@ -143,16 +117,19 @@ async def record(call: Call) -> bodies.EventsAnswer:
 
 
 async def _record_one(
-    house: House, item: dict[str, object] | HeedfulError, caller: Caller, request_id: str | None
+    call: Call, item: dict[str, object] | HeedfulError, caller: Caller, request_id: str | None
 ) -> Receipt | HeedfulError:
     """Into the next group commit, without a thread of its own to wait in."""
     if isinstance(item, HeedfulError):
         return item
     if request_id is not None:
         item.setdefault("request_id", request_id)
+    house, landing, receipts = call.house, call.app.landing, []
     try:
-        statement = await house.read(house.door.statement, item, caller)
-        receipts = await asyncio.wrap_future(house.ledger.submit((statement,)))
+        if said := house.door.at_once(item, caller):
+            receipts = await landing.record(*said)
+        if not receipts:  # wrong, or the catalogue is another by now: the one in force says
+            receipts = await landing.record(await house.read(house.door.statement, item, caller))
     except HeedfulError as error:
         return error
     _recorded.inc()
@@ -230,10 +207,12 @@ def _report(
         to = Address.parse(item.to, catalogue.region)
         if item.channel not in to.channels:
             raise InvalidQuestion(f"No message by {item.channel} can reach {to.masked}.")
-        at = parse(item.at, Edge.LAST)
+        # A send of the future would be the latest one for years, and count for no cap.
+        at = min(parse(item.at, Edge.LAST), now())
         return SendReport(
             house.ledger.key_of(to), message.channel, message.topic, message.category, at,
-            item.sender, vendor or item.vendor, item.campaign, source, item.request_id,
+            sender_of(item.sender, catalogue.region) if item.sender else None,
+            vendor or item.vendor, item.campaign, source, item.request_id,
         )  # fmt: skip
     except (InvalidInput, Forbidden) as error:
         return error

@@ -22,8 +22,10 @@ from heedful.ledger import ApiKey, Permission
 from heedful.web import problems
 from heedful.web.access import AccessLog
 from heedful.web.callers import Callers, client_of
+from heedful.web.landing import Landing
 from heedful.web.stream import Changes
 from heedful.web.together import Together
+from heedful.web.wording import Wording
 from heedful.wire import House
 
 log = observe.logger(__name__)
@@ -128,6 +130,8 @@ class App:
         self.callers = Callers(house.ledger)
         self.changes = Changes(house)
         self.together = Together(house)
+        self.wording = Wording(house.tokens)
+        self.landing = Landing(house.ledger)
         self.stopping = asyncio.Event()
         self._access = access
         self._encode = msgspec.json.Encoder().encode
@@ -137,14 +141,12 @@ class App:
         ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            await self._answer(scope, receive, send)
-        elif scope["type"] == "lifespan":
-            await _lifespan(receive, send)
-        else:
-            await send({"type": "websocket.close", "code": 1000})
-
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await _lifespan(receive, send)
+            else:
+                await send({"type": "websocket.close", "code": 1000})
+            return
         begun = time.perf_counter()
         method, status = scope["method"], 0
         route = self._exact.get((method, scope["path"]))
@@ -163,9 +165,22 @@ class App:
                     self.callers.admitted, scope["headers"], route.permission
                 )
             if method == "POST":
-                call.raw = await body_of(receive, scope["headers"], route.limit)
+                message = await receive()
+                call.raw = message.get("body", b"")
+                if (
+                    message.get("more_body", False)
+                    or len(call.raw) > route.limit
+                    or message["type"] != "http.request"
+                ):
+                    call.raw = await body_of(message, receive, scope["headers"], route.limit)
             answer = await route.endpoint(call)
-            if isinstance(answer, Response):
+            if type(answer) is bytes:
+                status = 200
+                length = (b"content-length", b"%d" % len(answer))
+                head = {"type": "http.response.start", "status": 200, "headers": [*_JSON, length]}
+                await send(head)
+                await send({"type": "http.response.body", "body": answer})
+            elif isinstance(answer, Response):
                 status = answer.status_code
                 await answer(scope, receive, _bodiless(send) if method == "HEAD" else send)
             else:
@@ -269,9 +284,13 @@ def _bodiless(send: Send) -> Send:
     return headers_only
 
 
-async def body_of(receive: Receive, headers: Iterable[tuple[bytes, bytes]], limit: int) -> bytes:
-    """The whole body, if it is no longer than the limit. One that says so is refused unread."""
-    message = await receive()
+async def body_of(
+    message: Message, receive: Receive, headers: Iterable[tuple[bytes, bytes]], limit: int
+) -> bytes:
+    """The whole body, if it is no longer than the limit. One that says so is refused unread.
+
+    `message` is its first part.
+    """
     body: bytes = message.get("body", b"")
     if not message.get("more_body", False) and message["type"] == "http.request":
         if len(body) <= limit:

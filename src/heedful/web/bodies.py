@@ -3,6 +3,7 @@
 An unknown field is an error: a misspelt `segments` would otherwise let a message through.
 """
 
+from enum import StrEnum
 from typing import Annotated, Any
 
 import msgspec
@@ -35,6 +36,12 @@ def some(name: str) -> Meta:
     return Meta(min_length=1, max_length=MOST_ITEMS, extra_json_schema={"items": items})
 
 
+def but(closed: type[StrEnum], *refused: str) -> Meta:
+    """A closed list without the words that are refused here. They are read all the same, for they
+    are answered with a sentence that says how to record such a thing."""
+    return Meta(extra_json_schema={"enum": [word for word in closed if word not in refused]})
+
+
 Text = Annotated[str, Meta(min_length=1, max_length=4096)]
 Word = Annotated[str, Meta(min_length=1, max_length=200)]
 Seq = Annotated[int, Meta(ge=1)]
@@ -47,6 +54,16 @@ Subject = Annotated[
         description="+14155550100, ann@example.com, push:TOKEN, contact:ID, md5:… or sha256:…",
     ),
 ]
+AddressText = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=4096,
+        description="+14155550100, ann@example.com or push:TOKEN",
+    ),
+]
+Mailbox = Annotated[str, Meta(min_length=1, max_length=4096, description="ann@example.com")]
+OneChannel = Annotated[Channel, but(Channel, Channel.ANY)]
 PageSize = Annotated[int, Meta(ge=1, le=MOST_ITEMS)]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 
@@ -60,15 +77,15 @@ class EventItem(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=T
     """
 
     subject: Subject
-    action: Action
+    action: Annotated[Action, but(Action, Action.ERASE)]
     scope: Word | None = None
     occurred_at: Time | None = None
     source: Word | None = None
     reason: Word | None = None
     evidence: dict[str, str] | str | None = None
-    consent: Consent | None = None
+    consent: Annotated[Consent, but(Consent, Consent.RESTORED)] | None = None
     basis: Basis | None = None
-    address: Subject | None = None
+    address: AddressText | None = None
     request_id: Word | None = None
     kind: Suppression | None = None
     sender: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
@@ -116,8 +133,8 @@ class EventsAnswer(Struct, frozen=True):
 class CheckItem(Struct, forbid_unknown_fields=True, frozen=True):
     """May this message be sent?"""
 
-    to: Subject
-    channel: Channel
+    to: AddressText
+    channel: OneChannel
     topic: Name
     contact: Word | None = None
     segments: Annotated[list[Name], Meta(max_length=100)] = []
@@ -229,8 +246,8 @@ class SubjectQuery(Struct, forbid_unknown_fields=True, frozen=True):
 class SendItem(Struct, forbid_unknown_fields=True, frozen=True):
     """A message that went out."""
 
-    to: Subject
-    channel: Channel
+    to: AddressText
+    channel: OneChannel
     topic: Name
     at: Time
     request_id: Word
@@ -263,7 +280,7 @@ class SendsAnswer(Struct, frozen=True):
 class StampRequest(Struct, forbid_unknown_fields=True, frozen=True):
     """The message that is about to go out by e-mail."""
 
-    to: Subject
+    to: Mailbox
     topic: Name
     campaign: Word | None = None
     segment: Name | None = None

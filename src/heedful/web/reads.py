@@ -2,7 +2,7 @@
 vendor's touchpoints concern, and nothing else."""
 
 import msgspec
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
 from heedful.core.address import parse_subject
 from heedful.core.catalogue import Catalogue
@@ -65,10 +65,13 @@ def rows(house: House, events: list[Event], key: ApiKey | None) -> list[EventRow
 
 
 def event_concerns(catalogue: Catalogue, vendor: str, event: Event) -> bool:
-    """Whether an event is about what a vendor sends. Links, preferences and erasures are not."""
-    if event.scope is None or event.action in (Action.PREFER, Action.LINK, Action.UNLINK):
+    """Whether an event can change what stands for the messages that a vendor sends.
+
+    A retraction, an erasure or a link does so without a scope of its own.
+    """
+    if event.action is Action.PREFER:
         return False
-    return concerns(catalogue, vendor, event.scope)
+    return event.scope is None or concerns(catalogue, vendor, event.scope)
 
 
 def concerns(catalogue: Catalogue, vendor: str | None, scope: Scope) -> bool:
@@ -110,7 +113,7 @@ def _page(house: House, cursor: Cursor, limit: int, key: ApiKey | None) -> FeedA
     return FeedAnswer(rows(house, events, key), after.text)
 
 
-async def feed_stream(call: Call) -> StreamingResponse:
+async def feed_stream(call: Call) -> Response:
     """The same as server-sent events, without an end."""
     asked = call.query(StreamQuery)
     cursor = Cursor.parse(call.header(b"last-event-id") or asked.after)
@@ -123,6 +126,8 @@ async def feed_stream(call: Call) -> StreamingResponse:
         events, after = house.ledger.events(cursor, limit)
         return rows(house, events, key), after
 
+    if call.scope["method"] == "HEAD":
+        return Response(media_type="text/event-stream")
     body = stream.events(house, call.app.changes, page, cursor, call.app.stopping)
     return StreamingResponse(
         body,

@@ -83,7 +83,7 @@ def serve(app: App, sock: socket.socket, answering: Callable[[], None], access: 
         server_header=False,
         proxy_headers=False,
         ws="none",
-        lifespan="on",
+        lifespan="off",
         timeout_graceful_shutdown=GRACE,
         timeout_keep_alive=30,
         backlog=2048,

@@ -1,15 +1,19 @@
-"""Checks that arrive while a read is under way are answered by the next read, all by one.
+"""Checks that arrive together are answered by one read.
 
 Where the ledger is a server across a network, each read is a wait; sixteen callers at once would
-be sixteen waits in sixteen threads. A check is never answered by a read that began before it came.
+be sixteen waits in sixteen threads. So what comes while a read is under way waits for the next.
+Where it is a file, those that came in one turn of the event loop are read at its end: a key among
+sixteen costs half of a key alone. A check is never answered by a read that began before it came.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Sequence
 
+from msgspec import Struct
+
 from heedful.core.errors import HeedfulError, InvalidInput
-from heedful.gate import Answer, Question
+from heedful.gate import Answer, Found, Question
 from heedful.wire import House
 
 MOST = 1000
@@ -18,7 +22,21 @@ READS = 2
 """Reads under way at once: while one waits, the other's answers are made."""
 
 Asked = Sequence[Question | HeedfulError]
-Answers = Sequence[Answer | HeedfulError]
+Each = Sequence[Found | Answer | HeedfulError]
+
+
+class Answers(Struct, frozen=True):
+    """In the order of the questions, with the catalogue and the head that they are true at.
+
+    `seq` is 0 where nothing could be asked at all.
+    """
+
+    each: Each
+    catalogue: int
+    seq: int
+
+
+Taken = Sequence[tuple[Asked, "asyncio.Future[Answers]"]]
 
 
 class Together:
@@ -27,6 +45,7 @@ class Together:
     def __init__(self, house: House) -> None:
         self._house = house
         self._waiting: deque[tuple[Asked, asyncio.Future[Answers]]] = deque()
+        self._this_turn: list[tuple[Asked, asyncio.Future[Answers]]] = []
         self._reading = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -41,6 +60,30 @@ class Together:
             task.add_done_callback(self._tasks.discard)
         return await mine
 
+    def at_once(self, asked: Asked) -> "asyncio.Future[Answers]":
+        """The answers of a small request from a ledger that is a file."""
+        loop = asyncio.get_running_loop()
+        mine: asyncio.Future[Answers] = loop.create_future()
+        if not self._this_turn:
+            loop.call_soon(self._end_turn)
+        self._this_turn.append((asked, mine))
+        return mine
+
+    def _end_turn(self) -> None:
+        waiting, self._this_turn = self._this_turn, []
+        at, size = 0, 0
+        for end, (asked, _) in enumerate(waiting, 1):
+            size += len(asked)
+            if size < MOST and end < len(waiting):
+                continue
+            taken, at, size = waiting[at:end], end, 0
+            try:
+                answers = answered(self._house, [q for asked, _ in taken for q in asked])
+            except Exception as error:  # as in `_settle`
+                _fail(taken, error)
+            else:
+                _hand_out(taken, answers)
+
     async def _read(self) -> None:
         try:
             while self._waiting:
@@ -53,20 +96,30 @@ class Together:
         finally:
             self._reading -= 1
 
-    async def _settle(self, taken: list[tuple[Asked, "asyncio.Future[Answers]"]]) -> None:
+    async def _settle(self, taken: Taken) -> None:
         every = [question for asked, _ in taken for question in asked]
         try:
             answers = await self._house.thread(answered, self._house, every)
         except Exception as error:  # whatever it is, it is the answer to all that wait for it
-            for _, future in taken:
-                if not future.done():
-                    future.set_exception(error)
-            return
-        place = 0
-        for asked, future in taken:
-            if not future.done():
-                future.set_result(answers[place : place + len(asked)])
-            place += len(asked)
+            _fail(taken, error)
+        else:
+            _hand_out(taken, answers)
+
+
+def _fail(taken: Taken, error: Exception) -> None:
+    for _, future in taken:
+        if not future.done():
+            future.set_exception(error)
+
+
+def _hand_out(taken: Taken, answers: Answers) -> None:
+    place = 0
+    for asked, future in taken:
+        end = place + len(asked)
+        if not future.done():
+            each = answers.each[place:end]
+            future.set_result(Answers(each, answers.catalogue, answers.seq))
+        place = end
 
 
 def answered(house: House, asked: Asked) -> Answers:
@@ -80,8 +133,19 @@ def answered(house: House, asked: Asked) -> Answers:
 
 def _answers(house: House, asked: Asked) -> Answers:
     good = [q for q in asked if isinstance(q, Question)]
-    answers = iter((house.gate.ask(good[0]),) if len(good) == 1 else house.gate.ask_many(good))
-    return [next(answers) if isinstance(q, Question) else q for q in asked]
+    each: Each
+    if not good:
+        return Answers([q for q in asked if isinstance(q, HeedfulError)], 0, 0)
+    if all(q.as_of is None for q in good):
+        ruled = house.gate.rule(good)
+        each, catalogue, seq = ruled.each, ruled.catalogue, ruled.seq
+    else:
+        answers = house.gate.ask_many(good)
+        each, catalogue, seq = answers, answers[-1].catalogue, answers[-1].seq
+    if len(good) < len(asked):
+        found = iter(each)
+        each = [next(found) if isinstance(q, Question) else q for q in asked]
+    return Answers(each, catalogue, seq)
 
 
 def _tried(house: House, asked: Question | HeedfulError) -> Question | HeedfulError:
