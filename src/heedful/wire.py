@@ -6,10 +6,10 @@ with House.open(Settings.of(os.environ)) as house:
 """
 
 import asyncio
-import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
@@ -59,6 +59,23 @@ class House:
         keys = Keys.load(settings.keys)
         return cls(settings, keys, Ledger.open(settings.database, keys, create=create))
 
+    @classmethod
+    def made(cls, settings: Settings) -> "House":
+        """Open it, and make what is missing: keys and ledger together.
+
+        Keys are written before the ledger that needs them, and taken away again if there already
+        is a ledger that they do not fit.
+        """
+        fresh = not settings.keys.exists()
+        if fresh:
+            Keys.make(now()).save(settings.keys)
+        try:
+            return cls.open(settings, create=True)
+        except BaseException:
+            if fresh:
+                settings.keys.unlink(missing_ok=True)
+            raise
+
     def close(self) -> None:
         """Finish what was begun: instructions under way, and every commit that was asked for."""
         if self._dispatcher is not None:
@@ -81,7 +98,7 @@ class House:
 
     @cached_property
     def links(self) -> Links:
-        return Links(self.keys)
+        return Links(self.keys, lambda: Keys.load(self.settings.keys))
 
     @cached_property
     def oneclick(self) -> OneClick:
@@ -130,8 +147,7 @@ class House:
         """`running`, `stopped` (it should run, and does not), or `elsewhere`."""
         if self._dispatcher is None:
             return "elsewhere"
-        names = {thread.name for thread in threading.enumerate()}
-        return "running" if "heedful-dispatcher" in names else "stopped"
+        return "running" if self._dispatcher.alive else "stopped"
 
     def vendors(self) -> "Sequence[VendorStatus]":
         """Who has been told, and who has not."""
@@ -150,13 +166,20 @@ class House:
         force. `yes`, with a reason that is kept, allows what loosens, and never what is forbidden.
         """
         fresh = read_brand(path)
-        number = self.ledger.head().catalogue
-        if number:
-            held = self.ledger.catalogue(number)
-            if held.text == fresh.text:
-                return held, False
-            succession.check(held, fresh, self.ledger.held(), accept=yes, untold=self._untold())
-        return self.ledger.apply(fresh, by, reason), True
+        head = self.ledger.head()
+        if not head.catalogue:
+            return self.ledger.apply(fresh, by, reason, after=head), True
+        last = self.ledger.catalogue(head.catalogue)
+        if last.text == fresh.text:
+            return last, False
+        held, untold = self.ledger.held(), self._untold()
+
+        def judge(since: frozenset[str] = frozenset()) -> None:
+            known = replace(held, opt_outs=held.opt_outs | since)
+            succession.check(last, fresh, known, accept=yes, untold=untold)
+
+        judge()
+        return self.ledger.apply(fresh, by, reason, after=head, judge=judge), True
 
     def _untold(self) -> dict[str, int]:
         """How much each vendor has yet to be told of."""

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heedful.core import mailbox, phone
-from heedful.core.address import Address, AddressKind, Contact, Digest, parse_subject
+from heedful.core.address import Address, AddressKind, Contact, Digest, parse_subject, settled
 from heedful.core.errors import InvalidAddress
 
 SAME_PHONE = [
@@ -450,3 +450,23 @@ def test_a_refusal_never_repeats_the_address(before: str, address: str, after: s
 def test_hostile_texts_take_no_time(hostile: str) -> None:
     with pytest.raises(InvalidAddress):
         Address.parse(hostile, "US")
+
+
+@given(
+    st.one_of(
+        plus_and_digits(),
+        plus_and_digits().map("tel:{}".format),
+        st.builds(
+            str.format,
+            st.sampled_from(["{}@example.com", "mailto:{}@example.com", "{}@EXAMPLE.com"]),
+            st.sampled_from(["ann", "Ann", "a.b+c", "a%b", "a%25b", "a?b", "o'neil"]),
+        ),
+        st.from_regex(r"(mailto:)?[A-Za-z.%?'+-]{1,8}@[a-zA-Z.-]{1,9}", fullmatch=True),
+    )
+)
+def test_what_is_settled_is_what_parse_reads(text: str) -> None:
+    found = settled(text)
+    if found is not None:
+        address = Address.parse(text, "US")
+        assert found == (address.kind, address.text)
+        assert Address.parse(found[1]) == address

@@ -96,12 +96,6 @@ def test_the_senders_of_a_message(points, vendor, senders):
     assert touched(*points).senders(SMS, "a", vendor) == senders
 
 
-def test_the_topics_of_a_sender():
-    found = touched(("one", "sms", "a", "+1"), ("two", "sms", "b", "+1"), ("two", "sms", "a", "+2"))
-    assert found.topics_of_sender("+1") == ("a", "b")
-    assert found.topics_of_sender("+3") == ()
-
-
 def test_a_message_with_a_named_sender():
     assert touched(("one", "sms", "a", "+1")).message(SMS, "a", sender="+9").senders == ("+9",)
 
@@ -124,3 +118,20 @@ def test_unknown_names_are_errors_never_a_guess():
 def test_a_segment_is_aimed_at_once():
     message = brand.parse(SAMPLE).message(SMS, "weekly_deals", ["lapsed_shoppers"] * 2)
     assert message.segments == ("lapsed_shoppers",)
+
+
+def test_a_sender_is_one_however_it_is_written():
+    found = made(
+        ("a", "promotional", ()),
+        more=TOUCH
+        + """
+[[touchpoints]]
+vendor = "one"
+channel = "sms"
+topic = "a"
+sender = "(833) 555-0100"
+""",
+    )
+    assert found.touchpoints[-1].sender == "+18335550100"
+    for spelled in ("+1 833 555 0100", "18335550100", "tel:+1-833-555-0100"):
+        assert found.message(SMS, "a", sender=spelled).senders == ("+18335550100",)

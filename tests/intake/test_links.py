@@ -127,3 +127,24 @@ def test_a_link_in_a_text_stops_texts(shop: Shop) -> None:
     link = Link(Address.parse("+14155550100"))
     shop.oneclick.leave(shop.links.token(Purpose.UNSUBSCRIBE, link))
     assert shop.told() == ["opt_out sms/marketing"]
+
+
+def test_a_link_of_a_key_made_since_works_at_once() -> None:
+    """Another process, which rotated the keys, may have signed it."""
+    rotated = KEYS.rotate("links", 1)
+    token = Links(rotated).token(Purpose.UNSUBSCRIBE, LINK)
+    with pytest.raises(InvalidLink):
+        Links(KEYS).read(Purpose.UNSUBSCRIBE, token)
+    looked: list[int] = []
+
+    def again() -> Keys:
+        looked.append(1)
+        return rotated
+
+    running = Links(KEYS, again)
+    assert running.read(Purpose.UNSUBSCRIBE, token) == LINK
+    strange = Links(Keys.make(0)).token(Purpose.UNSUBSCRIBE, LINK)
+    for _ in range(5):  # whoever invents tokens does not make us read the file each time
+        with pytest.raises(InvalidLink):
+            running.read(Purpose.UNSUBSCRIBE, strange)
+    assert len(looked) == 1

@@ -6,11 +6,12 @@ import pytest
 
 from heedful.config import Keys
 from heedful.core import brand
+from heedful.core.address import Address
 from heedful.core.decision import Send
 from heedful.core.errors import InvalidBrand
-from heedful.core.event import Action, Consent
+from heedful.core.event import Action, Consent, Limit, Statement
 from heedful.core.instant import DAY, SECOND
-from heedful.core.scope import Category, Channel
+from heedful.core.scope import Category, Channel, Scope
 from heedful.ledger import Ledger, SendReport
 from heedful.ledger.seal import is_genuine, public_key, signed
 from tests.ledger.conftest import NOON, HeldClock
@@ -147,3 +148,15 @@ def test_keys_that_are_refused(
     with pytest.raises(HeedfulError, match=words):
         ledger.create_key(name, permissions, None, NOON)
     assert len(ledger.keys_list()) == 1
+
+
+def test_a_limit_holds_a_topic_as_an_opt_out_does(ledger: Ledger) -> None:
+    paused = Statement(
+        Address.parse("+14155550100"),
+        Action.LIMIT,
+        "cli",
+        Scope.parse("sms/topic:weekly_deals"),
+        limit=Limit(until=2_000_000_000_000_000),
+    )
+    ledger.record([paused])
+    assert ledger.held().opt_outs == {"sms/topic:weekly_deals"}

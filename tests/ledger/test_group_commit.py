@@ -201,3 +201,21 @@ for n in range(50):
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     assert ledger.head().seq == 50
+
+
+def test_what_was_checked_against_an_older_catalogue_is_not_recorded(ledger: Ledger) -> None:
+    answers: list[object] = []
+    done = threading.Event()
+
+    def answered(outcome: object) -> None:
+        answers.append(outcome)
+        done.set()
+
+    number = ledger.head().catalogue
+    ledger.hand_in([said(ANN, OUT, "sms/marketing")], answered, number + 1)
+    assert done.wait(10)
+    assert (answers, ledger.head().seq) == ([[]], 0)
+    done.clear()
+    ledger.hand_in([said(ANN, OUT, "sms/marketing")], answered, number)
+    assert done.wait(10)
+    assert [receipt.seq for receipt in answers[1]] == [1]  # type: ignore[attr-defined]

@@ -9,6 +9,7 @@ import pytest
 from heedful.config import Keys
 from heedful.core.errors import LeaseLost
 from heedful.ledger import Delivery, Ledger, VendorCursor
+from heedful.ledger.outbox import Backlog
 from tests.ledger.conftest import NOON, HeldClock
 from tests.ledger.everything import ANN, BEN
 
@@ -79,3 +80,33 @@ def test_a_vendor_can_be_disabled(ledger: Ledger) -> None:
     assert leased.state == "disabled", "the dispatcher sees why it must not tell it"
     ledger.outbox.set_state(TEXTER, "active")
     assert ledger.outbox.cursors()[TEXTER].why is None
+
+
+def test_a_backlog_is_counted_and_a_stretch_of_answers_is_known(ledger: Ledger) -> None:
+    box = ledger.outbox
+    assert box.backlog(TEXTER) == Backlog(0, 0, None, None)
+    box.lease(TEXTER, "me", NOON, NOON + 10)
+    said = [
+        delivery(ledger, 2, "later"),
+        replace(delivery(ledger, 4, "later", BEN), answer="500"),
+        replace(delivery(ledger, 1, "dead"), answer="400"),
+        delivery(ledger, 3, "told"),
+        delivery(ledger, 5, "told"),
+    ]
+    box.store(TEXTER, "me", said, None)
+    assert box.backlog(TEXTER) == Backlog(2, 1, 1, "500")
+    assert box.backlog("other") == Backlog(0, 0, None, None)
+    box.store(TEXTER, "me", [replace(d, state="told") for d in said[:2]], None)
+    assert box.backlog(TEXTER) == Backlog(0, 1, 1, "400")
+    ann, ben = ledger.key_of(ANN), ledger.key_of(BEN)
+    assert box.answered(TEXTER, 1, 4) == {(2, ann), (3, ann), (4, ben)}
+    assert box.answered("other", 0, 9) == frozenset()
+
+
+def test_leases_are_prolonged_together_and_only_the_owners(ledger: Ledger) -> None:
+    box = ledger.outbox
+    for vendor, owner in ((TEXTER, "me"), ("mailer", "me"), ("other", "you")):
+        box.lease(vendor, owner, NOON, NOON + 10)
+    assert box.prolong([TEXTER, "mailer", "other"], "me", NOON + 30) == {TEXTER, "mailer"}
+    until = {vendor: cursor.leased_until for vendor, cursor in box.cursors().items()}
+    assert until == {TEXTER: NOON + 30, "mailer": NOON + 30, "other": NOON + 10}

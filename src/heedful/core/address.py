@@ -233,6 +233,22 @@ Subject = Address | Contact | Digest
 """Whom an event is about."""
 
 
+def settled(text: str) -> tuple[AddressKind, str] | None:
+    """Kind and text form of a number or mailbox that already stands in its one spelling.
+
+    None may also mean "look closer". Where there is an answer, `parse` gives the same address; it
+    is for who needs no more than the text, a thousand times over.
+
+    >>> settled("+14155550100"), settled("mailto:ann@example.com")[1], settled("Ann@example.com")
+    ((<AddressKind.TEL: 'tel'>, 'tel:+14155550100'), 'mailto:ann@example.com', None)
+    """
+    body = text[4:] if text.startswith("tel:") else text
+    if phone.settled(body):
+        return _TEL, f"tel:{body}"
+    body = text[7:] if text.startswith("mailto:") else text
+    return (_MAILTO, f"mailto:{body}") if mailbox.settled(body) else None
+
+
 def parse_subject(text: str, region: str | None = None) -> Subject:
     """Read an address, `contact:ID`, `md5:…` or `sha256:…`. Raises only InvalidAddress.
 
@@ -247,6 +263,21 @@ def parse_subject(text: str, region: str | None = None) -> Subject:
         if scheme in _HEX_LENGTH:
             return Digest(scheme, rest.strip(" "))
     return Address.parse(text, region)
+
+
+def sender_of(text: str, region: str | None = None) -> str:
+    """A sender in the one spelling it is compared in: a number or mailbox as an address is, and a
+    short code, a pool or a name as it stands.
+
+    >>> sender_of("+1 833 555-0100"), sender_of(" MG42 "), sender_of("55501")
+    ('+18335550100', 'MG42', '55501')
+    """
+    plain = text.strip()
+    try:
+        address = Address.parse(plain, region)
+    except InvalidAddress:
+        return plain
+    return plain if address.kind is AddressKind.PUSH else address.value
 
 
 def _token(text: str) -> str:

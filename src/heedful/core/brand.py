@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from heedful.core.address import sender_of
 from heedful.core.catalogue import CHANNELS, Catalogue, Segment, Texts, Topic, Touchpoint, Vendor
 from heedful.core.errors import InvalidBrand, InvalidScope, near_miss
 from heedful.core.instant import DAY, SECOND, Instant
@@ -165,7 +166,7 @@ class _Reader:
             ("name", "url", "postal_address", "support", "region", "languages", "consent_reach"),
         )
         self.languages = self.listed(brand, "brand", "languages", ("en",)) or ("en",)
-        region = self.words(brand, "brand", "region", None)
+        region = self.region = self.words(brand, "brand", "region", None)
         if region and not re.fullmatch(r"[A-Z]{2}", region):
             self.fault("brand.region", f"'{region}' is not a country code of two capitals: US, FR.")
         url = self.words(brand, "brand", "url", None)
@@ -319,7 +320,7 @@ class _Reader:
                 self.fault(f"{path}.channel", f"vendor '{vendor}' does not serve {channel}.")
             sender = at.get("sender")
             if sender is not None:
-                sender = self.words(at, path, "sender", None)
+                sender = sender_of(self.words(at, path, "sender", None), self.region)
             stage = at.get("stage", "")
             if not isinstance(stage, str):
                 self.fault(f"{path}.stage", "this is a text in quotes.")

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from heedful.core.address import sender_of
 from heedful.core.errors import (
     InvalidQuestion,
     UnknownSegment,
@@ -193,7 +194,9 @@ class Catalogue:
             self.known(Scope(Channel.ANY, TargetKind.SEGMENT, name))
         if vendor is not None:
             self.vendor(vendor)
-        senders = (sender,) if sender else self.senders(channel, topic, vendor)
+        senders = (
+            (sender_of(sender, self.region),) if sender else self.senders(channel, topic, vendor)
+        )
         lineage = self.lineage(topic)
         heirs = tuple(way[:-1] for way in self.ways(topic))
         return Message(channel, topic, held.category, aimed, lineage, heirs, senders, vendor)
@@ -228,7 +231,3 @@ class Catalogue:
             for channel in topic.channels
             if self.concerns(vendor, channel, name)
         )
-
-    def topics_of_sender(self, sender: str) -> tuple[str, ...]:
-        """The topics that are sent from a number or mailbox, by the touchpoints."""
-        return tuple(dict.fromkeys(t.topic for t in self.touchpoints if t.sender == sender))

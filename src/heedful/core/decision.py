@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from heedful.core.event import Consent, Suppression
-from heedful.core.instant import Instant
+from heedful.core.instant import LATEST, Instant
 from heedful.core.policy import ConsentReach, Kinds, Rules
 from heedful.core.scope import (
     Category,
@@ -417,5 +417,5 @@ def _used_up(
         and (send.topic in line or target_covers(scope, send.topic, send.category))
     )
     if len(recent) >= at_most:
-        frees = recent[len(recent) - at_most] + per
+        frees = min(recent[len(recent) - at_most] + per, LATEST)
         yield Reason(ReasonCode.FREQUENCY_CAP, because, scope.text, frees)

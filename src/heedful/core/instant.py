@@ -16,6 +16,8 @@ Instant = int
 SECOND: Instant = 1_000_000
 DAY: Instant = 86_400 * SECOND
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST: Instant = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+"""The last instant that can be written."""
 _FORM = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?\s*"
     r"([Zz]|[+-]\d\d:?\d\d))?",
@@ -85,3 +87,15 @@ def parse(text: str, edge: Edge) -> Instant:
     except (ValueError, OverflowError) as error:
         raise InvalidTime(f"'{text[:40]}' is not a time: {error}. Nothing was recorded.") from None
     return start + span - 1 if edge is Edge.LAST else start
+
+
+def parse_past(text: str, now: Instant) -> Instant:
+    """Read the moment to look back to: the last instant of what was written, but no later than
+    `now` where that has begun. Who asks at 10:30 about today means: as far as it is known.
+
+    >>> noon = parse("2025-03-05T12:00:00.5Z", Edge.FIRST)
+    >>> text_of(parse_past("2025-03-05T12:00:00Z", noon))
+    '2025-03-05T12:00:00.500000Z'
+    """
+    first, last = parse(text, Edge.FIRST), parse(text, Edge.LAST)
+    return now if first <= now < last else last

@@ -18,8 +18,8 @@ from heedful.core.scope import Category, Channel, Scope, TargetKind, target_cove
 class Held:
     """What the ledger holds of a catalogue's names, for judging the catalogue that follows.
 
-    `topics`: the category of every topic that was ever applied. `opt_outs`: the scopes of which
-    there are any; whether one still stands is not asked.
+    `topics`: the category of every topic that was ever applied. `opt_outs`: the scopes that people
+    opted out of or limited; whether that still stands is not asked.
     """
 
     topics: Mapping[str, Category] = field(default_factory=dict)

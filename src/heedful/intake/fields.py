@@ -4,7 +4,7 @@ What is wrong is said in a sentence that names the field and the near miss; noth
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from enum import StrEnum
 from typing import TypeVar
 from zoneinfo import ZoneInfo
@@ -20,6 +20,7 @@ FIELDS = (
     "basis", "address", "request_id", "kind", "sender", "until", "at_most", "per", "prefer",
     "retracts",
 )  # fmt: skip
+_KNOWN = frozenset(FIELDS)
 
 E = TypeVar("E", bound=StrEnum)
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
@@ -38,15 +39,19 @@ class Fields:
     """The fields of one item, each read as what it must be."""
 
     def __init__(self, raw: object) -> None:
-        if not isinstance(raw, Mapping):
+        if not isinstance(raw, dict | Mapping):
             raise InvalidEvent("An event is an object with fields. Nothing was recorded.")
-        for name in raw:
-            if name not in FIELDS:
+        for name in () if raw.keys() <= _KNOWN else raw:
+            if name not in _KNOWN:
                 raise InvalidEvent(
                     f"An event has no field '{str(name)[:40]}'.{near_miss(str(name), FIELDS)} "
                     "Nothing was recorded."
                 )
         self.raw: Mapping[str, object] = raw
+
+    def only(self, names: Set[str]) -> bool:
+        """Whether no other fields are given than these."""
+        return self.raw.keys() <= names
 
     def text(self, name: str) -> str | None:
         value = self.raw.get(name)

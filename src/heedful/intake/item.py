@@ -4,8 +4,9 @@ Here it is settled who may say what, and whether it ends an opt-out (`lifts`).
 """
 
 from dataclasses import dataclass
+from typing import Any
 
-from heedful.core.address import Address, AddressKind, Subject, parse_subject
+from heedful.core.address import Address, AddressKind, Subject, parse_subject, sender_of
 from heedful.core.catalogue import Catalogue
 from heedful.core.errors import Forbidden, InvalidEvent, InvalidScope
 from heedful.core.event import (
@@ -26,6 +27,20 @@ OURS = ("api", "hook", "one-click", "page", "import", "erase")
 """Sources that Heedful itself gives: nobody else may speak under them."""
 
 _TARGETED = {Action.OPT_OUT, Action.OPT_IN, Action.OPT_IN_REQUESTED, Action.LIMIT}
+_PLAIN = frozenset(
+    (
+        "subject",
+        "action",
+        "scope",
+        "occurred_at",
+        "source",
+        "reason",
+        "evidence",
+        "consent",
+        "request_id",
+    )
+)
+"""The fields of nearly all items."""
 _KINDS_OF_ADDRESS = {
     AddressKind.TEL: "A phone number",
     AddressKind.MAILTO: "A mailbox",
@@ -80,8 +95,7 @@ def read(raw: object, catalogue: Catalogue, caller: Caller) -> Statement:
             f"`{action}` needs `request_id` and `occurred_at`, for a retried request could undo "
             "an opt-out that was said in between. Nothing was recorded."
         )
-    kind = item.choice("kind", Suppression) if item.text("kind") else None
-    address = item.text("address")
+    shown = any(text.strip() for text in evidence.values())
     statement = Statement(
         subject=subject,
         action=action,
@@ -92,23 +106,40 @@ def read(raw: object, catalogue: Catalogue, caller: Caller) -> Statement:
         evidence=evidence,
         request_id=request_id,
         consent=consent,
-        basis=item.choice("basis", Basis, Basis.NONE),
-        lifts=consent in PERSONAL_ACTS and bool(evidence) and caller.vendor is None,
-        suppression=kind,
-        sender=item.text("sender"),
-        limit=item.limit(),
-        prefer=item.prefer(),
-        address=Address.parse(address, catalogue.region) if address else None,
-        retracts=item.number("retracts"),
+        lifts=consent in PERSONAL_ACTS and shown and caller.vendor is None,
         unless_standing=action is Action.OPT_OUT and request_id is None,
+        **({} if item.only(_PLAIN) else _rare(item, catalogue)),
     )
     _allow(statement, catalogue, caller)
     return statement
 
 
+def _rare(item: Fields, catalogue: Catalogue) -> dict[str, Any]:
+    """What most items leave out."""
+    address = item.text("address")
+    return {
+        "basis": item.choice("basis", Basis, Basis.NONE),
+        "suppression": item.choice("kind", Suppression) if item.text("kind") else None,
+        "sender": _sender(item.text("sender"), catalogue),
+        "limit": item.limit(),
+        "prefer": item.prefer(),
+        "address": Address.parse(address, catalogue.region) if address else None,
+        "retracts": item.number("retracts"),
+    }
+
+
+def _sender(said: str | None, catalogue: Catalogue) -> str | None:
+    return sender_of(said, catalogue.region) if said else said
+
+
 def serves(subject: Subject, scope: Scope) -> Scope:
     """The scope, if its channel can reach the subject at all."""
-    if isinstance(subject, Address) and scope.channel not in (Channel.ANY, *subject.channels):
+    channel = scope.channel
+    if (
+        channel is not Channel.ANY
+        and isinstance(subject, Address)
+        and channel not in subject.channels
+    ):
         raise InvalidScope(
             f"{_KINDS_OF_ADDRESS[subject.kind]} is reached by "
             f"{', '.join(sorted(subject.channels))}, not by {scope.channel}: '{scope}' does not "

@@ -10,9 +10,10 @@ import base64
 import binascii
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from time import monotonic
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
@@ -23,6 +24,8 @@ from heedful.core.errors import InvalidAddress, InvalidInput, InvalidLink
 
 _VERSION = 1
 _LONGEST = 4096
+_LOOK_EVERY = 1.0
+"""Seconds between two looks into the keys file: whoever invents tokens must not cost us more."""
 _FIELDS = {"t": "topic", "k": "campaign", "s": "segment", "v": "vendor", "m": "message"}
 
 
@@ -46,11 +49,27 @@ class Link:
 
 
 class Links:
-    """Makes and reads tokens. Tokens of every key that ever signed are read."""
+    """Makes and reads tokens. Tokens of every key that ever signed are read.
 
-    def __init__(self, keys: Keys) -> None:
+    `again` reads the keys anew: where a token names a key that is not known here, another process
+    may have signed it with one that was made since.
+    """
+
+    def __init__(self, keys: Keys, again: Callable[[], Keys] | None = None) -> None:
+        self._again = again
+        self._looked = 0.0
+        self._know(keys)
+
+    def _know(self, keys: Keys) -> None:
         self._newest = keys.newest("links")
         self._ciphers = {key.id: _cipher(key) for key in keys.all("links")}
+
+    def _cipher_of(self, key_id: str) -> AESSIV | None:
+        due = monotonic() - self._looked > _LOOK_EVERY
+        if key_id not in self._ciphers and self._again is not None and due:
+            self._looked = monotonic()
+            self._know(self._again())
+        return self._ciphers.get(key_id)
 
     def token(self, purpose: Purpose, link: Link) -> str:
         """The token of a link: URL-safe, below 200 characters for everyday names."""
@@ -75,7 +94,7 @@ class Links:
                 raise ValueError
             raw = base64.b64decode(token + "=" * (-len(token) % 4), b"-_", validate=True)
             version, length = raw[0], raw[1]
-            cipher = self._ciphers.get(raw[2 : 2 + length].decode())
+            cipher = self._cipher_of(raw[2 : 2 + length].decode())
             if version != _VERSION or cipher is None:
                 raise ValueError
             said = json.loads(cipher.decrypt(raw[2 + length :], [purpose.encode()]))

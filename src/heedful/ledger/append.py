@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from heedful.core.errors import RequestIdConflict
-from heedful.core.instant import Instant
+from heedful.core.instant import SECOND, Instant
 from heedful.core.scope import Scope, TargetKind, within
 from heedful.core.state import Cell, State
 from heedful.ledger.database import Ask, Database, Write, Writer
@@ -18,6 +18,10 @@ from heedful.ledger.seal import Body, Seal, body_of, canonical, link, new_salt, 
 from heedful.ledger.values import Receipt, Row
 
 Clock = Callable[[], Instant]
+
+MOMENTS: Instant = 300 * SECOND
+"""How long an opt-out without a request id counts as the one before, said again: a mailbox that got
+no answer asks anew within minutes."""
 
 CONFLICT = "request_id_conflict"
 """The flag of an opt-out whose request id was used before for something else."""
@@ -251,13 +255,17 @@ class Append:
     # --- the rules that look at the state
 
     def _standing(self, draft: Draft) -> Receipt | None:
-        """The event that this opt-out repeats: the same source's, of the same scope, and no
-        opt-in came at or after it that may have lifted any of it. In doubt there is none."""
+        """The event that this opt-out repeats: the same source said the same of the same scope
+        moments ago, and no opt-in came at or after it that may have lifted any of it.
+
+        In doubt there is none: an event too many harms nobody, one too few may let messages
+        through, should an opt-in said in between be reported late.
+        """
         scope = draft.standing_scope
         assert scope is not None
         cells = self.cells(draft.subject)
         out = cells.get(("out", scope.text))
-        if out is None:
+        if out is None or (draft.said_at is None and self.now() - out[0] > MOMENTS):
             return None
         held = [cells]
         if draft.is_contact:
@@ -268,9 +276,16 @@ class Append:
                 if slot == "lift" and at >= out[0] and _may_lift(Scope.parse(lifting), scope):
                     return None
         first = self.body(out[1])
-        if first.source != draft.body.source:
+        if first.source != draft.body.source or self._content(out[1]) != draft.content:
             return None
         return _receipt(out[1], first, repeat=True)
+
+    def _content(self, seq: int) -> bytes:
+        for row in reversed(self._events):
+            if row[0] == seq:
+                return bytes(row[5])
+        (rows,) = self.writer.ask(("content", {"seq": seq}))
+        return bytes(rows[0][0])
 
     def body(self, seq: int) -> Body:
         """The body of an event of this transaction or of an earlier one."""

@@ -58,28 +58,37 @@ def _texts(values: Iterable[str | None]) -> list[bytes]:
     return _octets(None if v is None else v.encode() for v in values)
 
 
-class _Packed(Dumper):
-    """The wire form of a one-dimensional array: dimensions, nulls, element type, length, start."""
+_ELEMENTS: dict[type[Column], tuple[int, Callable[..., list[bytes]]]] = {
+    Integers: (20, _integers),
+    Octets: (17, _octets),
+    Texts: (25, _texts),
+}
 
+
+def packed(column: Column) -> bytes:
+    """The wire form of a one-dimensional array: dimensions, nulls, element type, length, start."""
+    element, elements = _ELEMENTS[type(column)]
+    head = pack("!iiIii", 1, 1, element, len(column.values), 1)
+    return head + b"".join(elements(column.values))
+
+
+class _Packed(Dumper):
     format = Format.BINARY
-    element: int
-    packed: Callable[..., list[bytes]]
 
     def dump(self, obj: Column) -> Buffer | None:
-        head = pack("!iiIii", 1, 1, self.element, len(obj.values), 1)
-        return head + b"".join(type(self).packed(obj.values))
+        return packed(obj)
 
 
 class _IntegersDumper(_Packed):
-    oid, element, packed = 1016, 20, staticmethod(_integers)
+    oid = 1016
 
 
 class _OctetsDumper(_Packed):
-    oid, element, packed = 1001, 17, staticmethod(_octets)
+    oid = 1001
 
 
 class _TextsDumper(_Packed):
-    oid, element, packed = 1009, 25, staticmethod(_texts)
+    oid = 1009
 
 
 def register(connection: "Connection[Any]") -> None:

@@ -163,8 +163,10 @@ insert into checkpoint (epoch, seq, hash, recorded_at, made_at, key, signature)
 values (:epoch, :seq, :hash, :recorded_at, :made_at, :key, :signature);
 
 -- name: restore_vendor_cursor
+-- Told anew from the start: what a vendor was told after the backup may not be true any more. The
+-- empty list of touchpoints has grown by all there are.
 insert into vendor_cursor (vendor, touches, stage, as_of, scan, seq, hash, state, why)
-values (:vendor, :touches, :stage, :as_of, :scan, :seq, :hash, :state, :why);
+values (:vendor, substr(cast(:touches as text), 1, 0), :stage, :as_of, :scan, :seq, :hash, :state, :why);
 
 -- name: restore_api_key
 insert into api_key (name, secret, permissions, vendor, made_at, revoked_at)

@@ -39,6 +39,11 @@ class Query:
         """The text with each `:name` replaced; `\\1` in the pattern is the name."""
         return _PARAMETER.sub(pattern, self.text)
 
+    @property
+    def numbered(self) -> str:
+        """The text with each `:name` as its number among the parameters: `$1`."""
+        return _PARAMETER.sub(lambda m: f"${self.parameters.index(m[1]) + 1}", self.text)
+
 
 def queries(engine: Engine) -> dict[str, Query]:
     """All queries that are for this engine: of queries.sql, verify.sql and backup.sql."""

@@ -2,6 +2,7 @@
 so that the lock is held only for what needs the event's number and time."""
 
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -20,6 +21,7 @@ FARTHEST: Instant = 2**62
 """No instant lies farther from 1970 than this: what both engines can hold, and then some."""
 
 _HOOK = "hook:"
+_NONE: dict[str, str] = {}
 
 
 @dataclass(slots=True)
@@ -61,55 +63,46 @@ def draft_of(s: Statement, seal: Seal, purge_by: Instant | None = None) -> Draft
         raise InvalidEvent("An erasure is asked for by `erase`. Nothing was recorded.")
     if s.occurred_at is not None and not -FARTHEST < s.occurred_at < FARTHEST:
         raise InvalidEvent("The time lies too far from now. Nothing was recorded.")
-    subject = seal.key_of(s.subject)
-    other = seal.key_of(s.address) if s.address is not None else None
-    evidence = None
+    shape = _shape(
+        s.action, s.scope, s.consent, s.basis, s.lifts, s.suppression, s.sender, s.limit, s.prefer
+    )
+    text = s.subject.text
+    subject = seal.key_of_text(text)
+    body = copy(shape.body)
+    body.subject, body.source, body.reason = subject.hex(), s.source, s.reason
+    body.request_id, body.retracts = s.request_id, s.retracts
+    body.confirmation, body.purge_by = s.confirmation, purge_by
+    cells = tuple((subject, *slot) for slot in shape.slots)
+    other = other_text = evidence = None
     if s.evidence:
         evidence = (new_salt(), canonical(dict(s.evidence)).decode())
-    body = Body(
-        action=s.action.value,
-        address=other.hex() if other is not None else None,
-        basis=s.basis.value if s.basis is not Basis.NONE else None,
-        confirmation=s.confirmation,
-        consent=s.consent.value if s.consent is not None else None,
-        evidence=salted(*evidence) if evidence else None,
-        lifts=s.lifts,
-        limit=(s.limit.until, s.limit.at_most, s.limit.per) if s.limit is not None else None,
-        occurred_at=0,
-        prefer=s.prefer,
-        purge_by=purge_by,
-        reason=s.reason,
-        recorded_at=0,
-        request_id=s.request_id,
-        retracts=s.retracts,
-        scope=s.scope.text if s.scope is not None else None,
-        sender=s.sender,
-        seq=0,
-        source=s.source,
-        subject=subject.hex(),
-        suppression=s.suppression.value if s.suppression is not None else None,
-    )
+        body.evidence = salted(*evidence)
+    if s.address is not None:
+        other, other_text = seal.key_of(s.address), s.address.text
+        body.address = other.hex()
+        cells = _linked(s.action, subject, other)
     is_opt_out = s.action is Action.OPT_OUT
-    content = seal.content_of(_said(s, body))
+    content = seal.content_of(_said(s, body, text, other_text))
     request, instead = None, None
     if s.request_id is not None:
         request = request_key(s.source, s.request_id)
         if is_opt_out and s.source.startswith(_HOOK):
             again = f"{s.request_id}#{content.hex()}"
             instead = (request_key(s.source, again), again)
-    canonical(body)  # what cannot be encoded is refused here, before anything waits for it
+    # What cannot be encoded is refused before anything waits for it: here and in the two above.
+    canonical((s.source, s.confirmation))
     return Draft(
         subject=subject,
-        text=s.subject.text,
+        text=text,
         other=other,
-        other_text=s.address.text if s.address is not None else None,
+        other_text=other_text,
         said_at=s.occurred_at,
         request=request,
         request_id=s.request_id,
         instead=instead,
         content=content,
         body=body,
-        cells=_cells(s, subject, other),
+        cells=cells,
         evidence=evidence,
         standing_scope=s.scope if s.unless_standing and is_opt_out else None,
         is_push_opt_out=is_opt_out and _is_push(s.subject),
@@ -122,17 +115,17 @@ def _is_push(subject: Subject) -> bool:
     return isinstance(subject, Address) and subject.kind is AddressKind.PUSH
 
 
-def _said(s: Statement, body: Body) -> bytes:
+def _said(s: Statement, body: Body, text: str, other_text: str | None) -> bytes:
     """What was said, as the source said it: a repeat has the same. Not how we answered it."""
     return canonical(
         (
             body.action,
-            s.subject.text,
+            text,
             body.scope,
-            s.address.text if s.address is not None else None,
+            other_text,
             s.occurred_at,
             s.reason,
-            dict(s.evidence),
+            dict(s.evidence) if s.evidence else _NONE,
             body.consent,
             body.basis,
             s.lifts,
@@ -145,18 +138,21 @@ def _said(s: Statement, body: Body) -> bytes:
     )
 
 
-def _cells(s: Statement, subject: bytes, other: bytes | None) -> tuple[CellOf, ...]:
-    if other is not None:
-        event = Event(0, 0, 0, subject.hex(), None, s.action, "", address_key=other.hex())
-        return tuple((bytes.fromhex(k), c.slot, c.scope, c.value) for k, c in cells_of(event))
-    slots = _slots(
-        s.action, s.scope, s.consent, s.basis, s.lifts, s.suppression, s.sender, s.limit, s.prefer
-    )
-    return tuple((subject, slot, scope, value) for slot, scope, value in slots)
+def _linked(action: Action, subject: bytes, other: bytes) -> tuple[CellOf, ...]:
+    event = Event(0, 0, 0, subject.hex(), None, action, "", address_key=other.hex())
+    return tuple((bytes.fromhex(k), c.slot, c.scope, c.value) for k, c in cells_of(event))
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What statements have in common that say the same of somebody else."""
+
+    body: Body
+    slots: tuple[tuple[str, str, str | None], ...]
 
 
 @lru_cache(maxsize=4096)
-def _slots(
+def _shape(
     action: Action,
     scope: Scope | None,
     consent: Consent | None,
@@ -166,9 +162,9 @@ def _slots(
     sender: str | None,
     limit: Limit | None,
     prefer: tuple[str, str] | None,
-) -> tuple[tuple[str, str, str | None], ...]:
-    """What an event writes, by the one rule of core.state; remembered, since imports ask the same
-    a million times."""
+) -> _Shape:
+    """The body but for whom, when and why, and what it writes by the one rule of core.state;
+    remembered, since imports say the same a million times."""
     event = Event(
         seq=0,
         recorded_at=0,
@@ -186,4 +182,20 @@ def _slots(
         limit=limit,
         prefer=prefer,
     )
-    return tuple((cell.slot, cell.scope, cell.value) for _, cell in cells_of(event))
+    body = Body(
+        action=action.value,
+        basis=basis.value if basis is not Basis.NONE else None,
+        consent=consent.value if consent is not None else None,
+        lifts=lifts,
+        limit=(limit.until, limit.at_most, limit.per) if limit is not None else None,
+        occurred_at=0,
+        prefer=prefer,
+        recorded_at=0,
+        scope=scope.text if scope is not None else None,
+        sender=sender,
+        seq=0,
+        source="",
+        subject="",
+        suppression=suppression.value if suppression is not None else None,
+    )
+    return _Shape(body, tuple((cell.slot, cell.scope, cell.value) for _, cell in cells_of(event)))

@@ -20,6 +20,8 @@ from heedful.core.address import Subject
 from heedful.core.catalogue import Catalogue
 from heedful.core.decision import Send
 from heedful.core.errors import (
+    BrandRefused,
+    HeedfulError,
     HistoryChanged,
     InvalidBrand,
     InvalidInput,
@@ -29,7 +31,7 @@ from heedful.core.errors import (
     UnknownEvent,
     WrongKeys,
 )
-from heedful.core.event import Event
+from heedful.core.event import Action, Event
 from heedful.core.instant import Instant
 from heedful.core.scope import Category, Channel
 from heedful.core.state import Cell, State, fold
@@ -41,7 +43,7 @@ from heedful.ledger.database import Database, Write
 from heedful.ledger.draft import Draft, drafts_of
 from heedful.ledger.history import event_of, subject_of
 from heedful.ledger.outbox import Outbox
-from heedful.ledger.seal import START, Seal, request_key, signed
+from heedful.ledger.seal import START, Seal, body_of, request_key, signed
 from heedful.ledger.values import (
     Checkpoint,
     Cursor,
@@ -77,9 +79,11 @@ class Ledger:
         self.keys = keys
         self.seal = Seal(keys.newest("address_hash"))
         self.key_of: Callable[[Subject], bytes] = self.seal.key_of
+        self.key_of_text: Callable[[str], bytes] = self.seal.key_of_text
         self._clock = clock
         self._commits = GroupCommit(database, self.seal, clock, self._committed)
         self._catalogues: dict[int, Catalogue] = {}
+        self._seen = 0
         self._callbacks: dict[object, Callable[[int], None]] = {}
         self._lock = threading.Lock()
         self.outbox = Outbox(database, self._commits.perform)
@@ -124,20 +128,32 @@ class Ledger:
         RequestIdConflict, UnknownEvent or InvalidEvent for this group alone; LedgerFull or
         LedgerUnavailable with a sentence that says whether it may have been recorded.
         """
-        groups = self._commits.submit([drafts_of(group, self.seal)])
         answer: Future[list[Receipt]] = Future()
         answer.set_running_or_notify_cancel()
 
-        def pass_on(done: "Future[list[Outcome]]") -> None:
-            if error := done.exception():
-                answer.set_exception(error)
-            elif isinstance(outcome := done.result()[0], Exception):
+        def pass_on(outcome: Outcome) -> None:
+            if isinstance(outcome, Exception):
                 answer.set_exception(outcome)
             else:
                 answer.set_result(outcome)
 
-        groups.add_done_callback(pass_on)
+        self.hand_in(group, pass_on)
         return answer
+
+    def hand_in(
+        self, group: Group, answered: Callable[[Outcome], None], catalogue: int | None = None
+    ) -> None:
+        """`submit`, for who waits in no thread: `answered` is called on the writing thread, after
+        the commit, with the receipts or the error. It must be quick and write nothing.
+
+        With `catalogue`, the number that the statements were checked against, nothing is recorded
+        if another is in force by then, and there are no receipts: check them anew.
+        """
+
+        def pass_on(outcomes: "list[Outcome] | HeedfulError") -> None:
+            answered(outcomes if isinstance(outcomes, Exception) else outcomes[0])
+
+        self._commits.hand_in([drafts_of(group, self.seal)], pass_on, catalogue)
 
     def record(self, group: Group) -> list[Receipt]:
         """`submit`, and wait. Not from a subscriber's call."""
@@ -185,11 +201,26 @@ class Ledger:
             self._perform(lambda a: a.writer.write(("write_sends", list(rows.values()))))
         return len(rows)
 
-    def apply(self, catalogue: Catalogue, by: str, reason: str | None = None) -> Catalogue:
+    def apply(
+        self,
+        catalogue: Catalogue,
+        by: str,
+        reason: str | None = None,
+        *,
+        after: Head | None = None,
+        judge: Callable[[frozenset[str]], object] | None = None,
+    ) -> Catalogue:
         """Make this the catalogue in force: numbered, dated, kept for good. Applied again
-        unchanged, it keeps its number. Whether it may follow the last is core's to judge."""
+        unchanged, it keeps its number. Whether it may follow the last is core's to judge.
+
+        `after` is the head as of which that was judged. Under the lock, `judge` is given the scopes
+        that people opted out of or limited since then, and may raise; another catalogue in between
+        raises BrandRefused.
+        """
 
         def work(append: Append) -> int:
+            if after is not None:
+                _unchanged(append, after, judge)
             number = append.catalogue + 1
             if append.catalogue:
                 (rows,) = append.writer.ask(("catalogue", {"number": append.catalogue}))
@@ -364,7 +395,7 @@ class Ledger:
         if as_of is not None:
             number = int(self.database.ask("catalogue_at", at=as_of)[0][0])
         elif number is None:
-            number = self.head().catalogue
+            number = self._seen = self.head().catalogue
         held = self._catalogues.get(number)
         if held is None:
             rows = self.database.ask("catalogue", number=number)
@@ -379,6 +410,11 @@ class Ledger:
             held = said.numbered(number, since, retired)
             self._catalogues[number] = held
         return held
+
+    def catalogue_seen(self) -> Catalogue | None:
+        """The catalogue that was in force when somebody here last asked; reads nothing. What is
+        checked against it is handed in with its number."""
+        return self._catalogues.get(self._seen)
 
     def standing_keys(self, after: bytes | None, limit: int) -> list[bytes]:
         """Subjects that anything stops or limits, in the order of their keys."""
@@ -503,3 +539,19 @@ def _outcomes(count: int, future: "Future[list[Outcome]]") -> list[Outcome]:
         return future.result()
     except LedgerError as error:
         return [error] * count
+
+
+def _unchanged(
+    append: Append, after: Head, judge: Callable[[frozenset[str]], object] | None
+) -> None:
+    """What was judged as of a head still holds, or is judged again by what came since."""
+    if append.catalogue != after.catalogue:
+        raise BrandRefused(
+            ["Another brand.toml was applied in the meantime. Nothing was changed. Apply again."],
+            (),
+        )
+    (rows,) = append.writer.ask(("bodies_after", {"seq": after.seq}))
+    bodies = [body_of(body) for (body,) in rows]
+    since = {b.scope for b in bodies if b.scope and b.action in (Action.OPT_OUT, Action.LIMIT)}
+    if since and judge is not None:
+        judge(frozenset(since))

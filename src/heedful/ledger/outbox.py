@@ -23,7 +23,8 @@ Perform = Callable[[Callable[[Append], Any]], Any]
 class VendorCursor:
     """How far a vendor has been told.
 
-    `touches`: a digest of its touchpoints; others mean a first synchronisation again. `stage`:
+    `touches`: what it sends and where it is told; more of it means a first synchronisation again.
+    `stage`:
     `first`, going through the standing subjects in the order of their keys (`scan` is the last
     one done) as of event `as_of`; then `feed`, having passed event `seq` with hash `hash`.
     `owner` tells it until `leased_until`. `state`: `active` or `disabled`, with `why`.
@@ -67,6 +68,17 @@ class Delivery:
         )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How much of one vendor is `later` and `dead`, the oldest event among both, and what the
+    vendor said to the newest of them."""
+
+    waiting: int
+    dead: int
+    oldest: int | None
+    answer: str | None
+
+
 class Outbox:
     """The stored part of the dispatcher. Several may run; a lease says who tells a vendor."""
 
@@ -93,6 +105,18 @@ class Outbox:
 
         found: VendorCursor | None = self._perform(work)
         return found
+
+    def prolong(self, vendors: Sequence[str], owner: str, until: Instant) -> frozenset[str]:
+        """Keep the leases of these vendors, in one transaction. Which are still the owner's."""
+
+        def work(append: Append) -> frozenset[str]:
+            asks = [
+                ("prolong_lease", {"vendor": v, "owner": owner, "until": until}) for v in vendors
+            ]
+            return frozenset(row[0] for rows in append.writer.ask(*asks) for row in rows)
+
+        kept: frozenset[str] = self._perform(work)
+        return kept
 
     def release(self, vendor: str, owner: str) -> None:
         """Give the lease back, if it is still ours."""
@@ -137,8 +161,10 @@ class Outbox:
             lost: set[str] = set()
             rows: dict[tuple[int, str, bytes], Row] = {}
             moves: list[Row] = []
+            (cursors,) = append.writer.ask(("vendor_cursors", {}))
+            owners = {row[0]: row[7] for row in cursors}
             for vendor, deliveries, c in told:
-                if _cursor(append, vendor).owner != owner:
+                if owners.get(vendor) != owner:
                     lost.add(vendor)
                     continue
                 rows.update({(d.seq, d.vendor, d.subject_key): d.row for d in deliveries})
@@ -184,6 +210,20 @@ class Outbox:
             append.writer.write(("set_vendor_state", [(state, why, vendor)]))
 
         self._perform(work)
+
+    def answered(self, vendor: str, after: int, upto: int) -> frozenset[tuple[int, bytes]]:
+        """The events after one and up to another that this vendor has answered, each with the
+        subject's key; those that wait to be tried again are among them."""
+        rows = self._database.ask("deliveries_between", vendor=vendor, after=after, upto=upto)
+        return frozenset((seq, subject) for seq, subject in rows)
+
+    def backlog(self, vendor: str) -> Backlog:
+        """How much waits to be tried again or was given up. Counts; the rows are not read."""
+        ((waiting, first),) = self._database.ask("count_later", vendor=vendor)
+        ((dead, first_dead),) = self._database.ask("count_dead", vendor=vendor)
+        oldest = min((seq for seq in (first, first_dead) if seq is not None), default=None)
+        rows = self._database.ask("answer_open", vendor=vendor) if waiting or dead else []
+        return Backlog(waiting, dead, oldest, rows[0][0] if rows else None)
 
     def told(self, seq: int) -> list[Delivery]:
         """Every vendor's answer about one event."""

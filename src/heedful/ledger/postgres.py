@@ -22,6 +22,7 @@ from heedful.core.instant import Instant
 from heedful.ledger.arrays import Octets, columns_of, register
 from heedful.ledger.database import Ask, Write, migrations, queries
 from heedful.ledger.migrate import check_version
+from heedful.ledger.pipeline import Pipeline
 from heedful.ledger.values import Row
 
 PATIENCE = 30
@@ -164,6 +165,7 @@ class PostgresWriter:
     def __init__(self, connection: _Connection) -> None:
         self._connection = connection
         self._raw = connection.raw
+        self._pipeline = Pipeline(connection.raw, _QUERIES)
 
     def begin(self, *asks: Ask) -> list[list[Row]]:
         return self._answers(("begin", {}), ("lock_head", {}), *asks)[1:]
@@ -172,14 +174,10 @@ class PostgresWriter:
         return self._answers(*asks)
 
     def _answers(self, *asks: Ask) -> list[list[Row]]:
-        cursors = []
         try:
-            with self._raw.pipeline():
-                for name, given in asks:
-                    cursor = self._raw.cursor(binary=True)
-                    cursor.execute(_TEXT[name], given, prepare=True)
-                    cursors.append(cursor)
-            return [cursor.fetchall() if cursor.description else [] for cursor in cursors]
+            return self._pipeline.run(
+                (name, [given[key] for key in _QUERIES[name].parameters]) for name, given in asks
+            )
         except psycopg.Error as error:
             raise translated(error, NOT_RECORDED) from None
 
@@ -191,20 +189,17 @@ class PostgresWriter:
         self._send(writes, commit=True)
 
     def _send(self, writes: Sequence[Write], commit: bool) -> None:
+        commands: list[tuple[str, Sequence[Any]]] = []
+        for name, rows in ((name, rows) for name, rows in writes if rows):
+            if columns := _COLUMNS[name]:
+                parts = zip(columns.values(), zip(*rows, strict=True), strict=True)
+                commands.append((name, [kind(values) for kind, values in parts]))
+            else:
+                commands += [(name, row) for row in rows]
+        if commit:
+            commands.append(("commit", ()))
         try:
-            with self._raw.pipeline():
-                for name, rows in ((name, rows) for name, rows in writes if rows):
-                    if columns := _COLUMNS[name]:
-                        parts = zip(columns.items(), zip(*rows, strict=True), strict=True)
-                        given = {key: kind(values) for (key, kind), values in parts}
-                        self._raw.execute(_TEXT[name], given, prepare=True)
-                    else:
-                        names = _QUERIES[name].parameters
-                        for row in rows:
-                            one = dict(zip(names, row, strict=True))
-                            self._raw.execute(_TEXT[name], one, prepare=True)
-                if commit:
-                    self._raw.execute(_TEXT["commit"], prepare=True)
+            self._pipeline.run(commands)
         except psycopg.Error as error:
             # An ERROR of the server undid the transaction. If the connection is gone, or the
             # server says that it is going, nobody can tell whether the commit was heard.

@@ -68,8 +68,8 @@ where subject > :after
 order by subject limit :most;
 
 -- name: held_scopes
--- Every scope that anybody ever opted out of, unless that was retracted.
-select distinct scope from cell where slot = 'out';
+-- Every scope that anybody ever opted out of or limited, unless that was retracted.
+select distinct scope from cell where slot in ('out', 'limit');
 
 -- name: events_asked [sqlite]
 -- Events that came with these requests, `count` digests of 16 bytes one after the other.
@@ -180,6 +180,14 @@ left join address s on s.subject = e.subject
 left join address o on o.subject = e.other
 left join evidence v on v.seq = e.seq
 order by e.seq;
+
+-- name: bodies_after
+-- What was recorded since: few, where a moment has passed.
+select body from event where seq > :seq order by seq;
+
+-- name: content
+-- What an event said, as a keyed digest.
+select content from event where seq = :seq;
 
 -- name: events_until [sqlite]
 -- Events of many subjects up to an instant, texts left out: for folding them again.
@@ -325,6 +333,11 @@ on conflict (vendor) do nothing;
 -- name: take_lease
 update vendor_cursor set owner = :owner, leased_until = :until where vendor = :vendor;
 
+-- name: prolong_lease
+-- No row where it is somebody else's by now.
+update vendor_cursor set leased_until = :until where vendor = :vendor and owner = :owner
+returning vendor;
+
 -- name: end_lease
 update vendor_cursor set owner = null, leased_until = null
 where vendor = :vendor and owner = :owner;
@@ -365,6 +378,29 @@ where vendor = :vendor and state = 'dead' order by seq, subject;
 -- name: deliveries_told
 select vendor, subject, seq, state, attempts, next_at, answered_at, answer from delivery
 where seq = :seq order by vendor, subject;
+
+-- name: deliveries_between
+-- What one vendor has answered of a stretch of the feed.
+select seq, subject from delivery where seq > :after and seq <= :upto and vendor = :vendor;
+
+-- name: count_later
+-- How many, and the oldest event; by an index that holds these alone.
+select count(*), min(seq) from delivery where vendor = :vendor and state = 'later';
+
+-- name: count_dead
+select count(*), min(seq) from delivery where vendor = :vendor and state = 'dead';
+
+-- name: answer_open
+-- What the vendor said to the newest event that waits, or else that was given up.
+select answer from (
+  select 0 as dead, answer from (
+    select answer from delivery where vendor = :vendor and state = 'later'
+    order by seq desc limit 1) a
+  union all
+  select 1, answer from (
+    select answer from delivery where vendor = :vendor and state = 'dead'
+    order by seq desc limit 1) b) c
+order by dead limit 1;
 
 -- name: deliveries_open
 -- Of one subject, by any vendor: not answered yet.

@@ -60,8 +60,8 @@ def restore(
     """Fill the empty ledger at `url` from a backup, verify it, and begin a new epoch.
 
     A ledger is made where there is none. Cursors from after the backup then get HistoryChanged.
-    Vendors' cursors stay where they were; leases end. Interrupted at any moment, it leaves an
-    empty ledger, and can be done again.
+    Vendors are told anew what stands, and then go on from where they were; leases end.
+    Interrupted at any moment, it leaves an empty ledger, and can be done again.
 
     InvalidBackup for a file that is none of ours, cut off or changed; WrongKeys, if it needs
     other keys; LedgerNotEmpty where a history stands; LedgerBroken where `verify` finds

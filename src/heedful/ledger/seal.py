@@ -124,8 +124,12 @@ class Seal:
 
     def key_of(self, subject: Subject) -> bytes:
         """The sixteen bytes by which the ledger knows a subject."""
+        return self.key_of_text(subject.text)
+
+    def key_of_text(self, text: str) -> bytes:
+        """The same from the subject's canonical text."""
         keyed = self._subject.copy()
-        keyed.update(subject.text.encode())
+        keyed.update(text.encode())
         return keyed.digest()
 
     def content_of(self, said: bytes) -> bytes:

@@ -6,7 +6,6 @@ that carries its event; a group at fault fails alone.
 
 import queue
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -32,7 +31,7 @@ MOST = 2_000
 IDLE = 0.5
 """Seconds after which an idle writer looks whether the program has ended meanwhile."""
 
-GATHER = 0.0005
+GATHER = 0.001
 """Seconds that a transaction waits for as many callers as the last one had: those that were just
 answered are often about to write again. A lone writer never waits."""
 
@@ -41,13 +40,23 @@ Job = Callable[[Append], Any]
 """Other work under the writers' lock; what it appends or writes is committed with the rest."""
 
 
+Answered = Callable[[list[Outcome] | HeedfulError], None]
+"""Called on the writing thread once the commit is over: be quick, write nothing, raise nothing."""
+
+
 @dataclass(slots=True)
 class _Groups:
-    """Groups of statements, each all or nothing."""
+    """Groups of statements, each all or nothing. Who waits in no thread is `answered` instead.
+
+    `catalogue`: the one they were checked against. Where another is in force by then, nothing is
+    recorded and each has no receipts.
+    """
 
     groups: Sequence[list[Draft]]
     size: int
-    future: "Future[list[Outcome]]" = field(default_factory=Future)
+    future: "Future[list[Outcome]] | None" = None
+    answered: Answered | None = None
+    catalogue: int | None = None
 
 
 @dataclass(slots=True)
@@ -69,8 +78,12 @@ class GroupCommit:
     ) -> None:
         self._database, self._seal, self._clock = database, seal, clock
         self._committed = committed
-        self._waiting: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[_Item] = queue.SimpleQueue()
+        self._size = 0
+        self._wanted = 1
         self._lock = threading.Lock()
+        self._bell = threading.Condition(self._lock)
+        "rung when as many wait as are `_wanted`: a wake-up for each would cost as much as its work"
         self._thread: threading.Thread | None = None
         self._writer: Writer | None = None
         self._closed = False
@@ -81,9 +94,15 @@ class GroupCommit:
         "errors that nobody foresaw; each was given to its caller"
 
     def submit(self, groups: Sequence[list[Draft]]) -> "Future[list[Outcome]]":
-        item = _Groups(groups, sum(map(len, groups)))
-        self._put(item)
-        return item.future
+        future: Future[list[Outcome]] = Future()
+        self._put(_Groups(groups, sum(map(len, groups)), future))
+        return future
+
+    def hand_in(
+        self, groups: Sequence[list[Draft]], answered: Answered, catalogue: int | None = None
+    ) -> None:
+        """`submit` for many callers in one thread: futures cost as much as half a commit."""
+        self._put(_Groups(groups, sum(map(len, groups)), None, answered, catalogue))
 
     def perform(self, work: Job) -> Any:
         """Do some other work under the lock, and wait for its commit."""
@@ -100,17 +119,22 @@ class GroupCommit:
                     "This ledger was closed. Nothing was recorded. Open it again."
                 )
             self._waiting.put(item)
+            self._size += item.size
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="heedful-ledger")
                 self._thread.start()
+            elif self._enough():
+                self._bell.notify()
+
+    def _enough(self) -> bool:
+        return self._waiting.qsize() >= self._wanted or self._size >= MOST
 
     def close(self) -> None:
         """Finish what was submitted, and end the thread."""
         with self._lock:
             self._closed = True
             thread = self._thread
-            if thread is not None:
-                self._waiting.put(None)
+            self._bell.notify()
         if thread is not None:
             thread.join()
 
@@ -131,37 +155,35 @@ class GroupCommit:
         """Wait for work, then take all that waits, up to a limit."""
         items: list[_Item] = []
         size = 0
-        patience: float = IDLE
-        until = 0.0
-        try:
-            while True:
-                item = self._waiting.get(patience > 0, patience)
-                if item is None:
-                    return items, True
-                if item.future.set_running_or_notify_cancel():
+        with self._lock:
+            self._wait(1, IDLE)
+            if not self._waiting.empty():
+                self._wait(self._company, GATHER)
+            while size < MOST and not self._waiting.empty():
+                item = self._waiting.get()
+                self._size -= item.size
+                if item.future is None or item.future.set_running_or_notify_cancel():
                     items.append(item)
                     size += item.size
-                if size >= MOST:
-                    break
-                if len(items) >= self._company:
-                    patience = 0
-                else:
-                    until = until or time.monotonic() + GATHER
-                    patience = max(until - time.monotonic(), 0)
-        except queue.Empty:
-            pass
+            ended = not items and not threading.main_thread().is_alive()
+            last = self._waiting.empty() and (self._closed or ended)
+            if ended and last:
+                self._thread = None  # the next write, if one comes yet, starts another
         self._company = len(items)
-        if not items and not threading.main_thread().is_alive():
-            with self._lock:
-                if self._waiting.empty():
-                    self._thread = None
-                    return items, True
-        return items, False
+        return items, last
+
+    def _wait(self, wanted: int, patience: float) -> None:
+        """Until so many wait, or enough for a whole transaction, or it has taken too long."""
+        self._wanted = wanted
+        if not self._closed:
+            self._bell.wait_for(lambda: self._enough() or self._closed, patience)
 
     def _transact(self, items: list[_Item]) -> None:
         self._head = 0
         for item, outcome in zip(items, self._outcomes(items), strict=True):
-            if isinstance(outcome, Exception):
+            if item.future is None:
+                self._answer(item, outcome)
+            elif isinstance(outcome, Exception):
                 item.future.set_exception(outcome)
             else:
                 item.future.set_result(outcome)
@@ -170,6 +192,14 @@ class GroupCommit:
                 self._committed(self._head)
             except Exception:
                 # A subscriber's fault: it was told of this commit and will be of the next.
+                self.failures += 1
+
+    def _answer(self, item: _Item, outcome: Any) -> None:
+        if isinstance(item, _Groups) and item.answered is not None:
+            try:
+                item.answered(outcome)
+            except Exception:
+                # Whoever asked is gone, say with its event loop. What was recorded stays.
                 self.failures += 1
 
     def _outcomes(self, items: list[_Item]) -> list[Any]:
@@ -243,6 +273,8 @@ class GroupCommit:
     def _outcome(self, append: Append, item: _Item) -> Any:
         if isinstance(item, _Job):
             return _guarded(append, item.work)
+        if item.catalogue is not None and item.catalogue != append.catalogue:
+            return [[] for _ in item.groups]
         return [
             _guarded(append, _retracting(group))
             if any(draft.body.retracts is not None for draft in group)
@@ -288,6 +320,6 @@ def _retracting(group: list[Draft]) -> Job:
 
 
 def _parts(item: _Item) -> list[_Item]:
-    if isinstance(item, _Job):
+    if isinstance(item, _Job) or len(item.groups) == 1:
         return [item]
-    return [_Groups([group], len(group)) for group in item.groups]
+    return [_Groups([group], len(group), catalogue=item.catalogue) for group in item.groups]
