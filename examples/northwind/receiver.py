@@ -122,10 +122,13 @@ def main() -> None:
     words.add_argument("--name", required=True)
     words.add_argument("--secret-file", required=True, type=Path)
     words.add_argument("--host", default="127.0.0.1")
-    words.add_argument("--port", default=0, type=int, help="0 takes a free one")
+    words.add_argument("--port", default=0, type=int, help="any free one, if it is 0 or taken")
     given = words.parse_args()
     Door.vendor = Vendor(given.name, secret_of(given.secret_file))
-    server = ThreadingHTTPServer((given.host, given.port), Door)
+    try:
+        server = ThreadingHTTPServer((given.host, given.port), Door)
+    except OSError:
+        server = ThreadingHTTPServer((given.host, 0), Door)
     server.daemon_threads = True
     print(f"listening on http://{given.host}:{server.server_port}", flush=True)  # noqa: T201
     try:

@@ -6,10 +6,10 @@ from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 
-from heedful.config import Keys, Settings
+from heedful.config import Settings
 from heedful.core.address import Contact, parse_subject
 from heedful.core.event import Event
-from heedful.core.instant import Edge, Instant, from_datetime, parse, text_of
+from heedful.core.instant import Edge, Instant, from_datetime, parse, parse_past, text_of
 from heedful.gate import Answer, Question
 from heedful.gate.question import channel_of
 from heedful.intake.record import derived
@@ -34,9 +34,7 @@ def open(  # noqa: A001 - heedful.open() is how it is meant to read
     is needed. Raises LedgerUnavailable, WrongKeys, InvalidBrand or BrandRefused.
     """
     settings = Settings.of(os.environ, database=url, brand=brand, keys=keys)
-    if create and not settings.keys.exists():
-        Keys.make(now()).save(settings.keys)
-    house = House.open(settings, create=create)
+    house = House.made(settings) if create else House.open(settings)
     try:
         if brand is not None:
             house.apply_brand(Path(brand), "python")
@@ -117,12 +115,25 @@ class Heedful:
                 topic,
                 None if contact is None else Contact(contact.removeprefix("contact:")),
                 tuple(segments),
-                _instant(at, Edge.FIRST),
-                _instant(as_of, Edge.LAST),
+                parse(at, Edge.FIRST) if isinstance(at, str) else _given(at),
+                parse_past(as_of, now()) if isinstance(as_of, str) else _given(as_of),
                 vendor,
                 sender,
             )
         )
+
+    def record(self, items: Sequence[Mapping[str, object]]) -> list[Receipt]:
+        """Record whatever can be said: a `limit`, a `prefer`, a `suppress`, a `link` and so on.
+
+        An item has the fields that an event has over HTTP; its times may be a `datetime`. All of
+        them are recorded or none.
+        """
+        door = self.house.door
+        given = [
+            {n: _text(value) if isinstance(value, datetime) else value for n, value in item.items()}
+            for item in items
+        ]
+        return door.say(*(door.from_python(item) for item in given))
 
     def history(self, subject: str) -> list[Event]:
         """Every event of a subject, oldest first."""
@@ -167,7 +178,5 @@ def _text(at: Time | None) -> str | None:
     return text_of(from_datetime(at)) if isinstance(at, datetime) else at
 
 
-def _instant(at: Time | None, edge: Edge) -> Instant | None:
-    if at is None:
-        return None
-    return from_datetime(at) if isinstance(at, datetime) else parse(at, edge)
+def _given(at: datetime | None) -> Instant | None:
+    return None if at is None else from_datetime(at)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -196,6 +197,54 @@ def test_suppress_and_release(northwind: Run) -> None:
     assert northwind(ask).status == 0
 
 
+def test_retract_takes_an_event_back_and_keeps_it(
+    northwind: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOGNAME", "joan")
+    northwind(CONSENT)
+    northwind("opt-out +14155550123")
+    ask = "check +14155550123 --channel sms --topic weekly_deals"
+    assert northwind(ask).status == 3
+    said = northwind("retract 2 --reason 'typed the wrong number'")
+    assert (said.status, said.out) == (
+        0, "event 2 (opt_out sms/marketing for +1…23) counts no more: recorded as event 3\n",
+    )  # fmt: skip
+    assert northwind(ask).status == 0
+    last = northwind("history +14155550123 --json").json[-1]
+    assert [last[name] for name in ("action", "retracts", "reason", "source")] == [
+        "retract", 2, "typed the wrong number", "joan",
+    ]  # fmt: skip
+    again = northwind("retract 2 --reason again")
+    assert again.status == 2
+    assert "was retracted already, by event 3" in again.err
+    assert northwind("retract 9 --reason x").status == 1
+    third = northwind("retract 1 --reason 'a machine ticked it' --by ann --json").json
+    assert third["results"][0]["seq"] == 4
+    assert northwind(f"{ask} --json").json["reasons"][0]["code"] == "no_consent"
+
+
+def test_an_event_of_an_erased_person_is_not_retracted_by_its_number(northwind: Run) -> None:
+    northwind("vendors disable mailer --reason x")
+    northwind("opt-out ann@example.com")
+    northwind("erase ann@example.com --within 0")
+    said = northwind("retract 1 --reason x")
+    assert said.status == 2
+    assert "erased" in said.err
+
+
+def test_as_of_this_second_is_now(northwind: Run) -> None:
+    from datetime import UTC, datetime, timedelta
+
+    northwind(CONSENT)
+    ask = "check +14155550123 --channel sms --topic weekly_deals --as-of"
+    for form in ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%MZ", "%Y-%m-%d"):
+        said = northwind(f"{ask} {datetime.now(UTC).strftime(form)}")
+        assert (said.status, said.err) in ((0, ""), (3, "")), said.err
+    tomorrow = northwind(f"{ask} {(datetime.now(UTC) + timedelta(days=1)):%Y-%m-%d}")
+    assert tomorrow.status == 2
+    assert "lies in the future" in tomorrow.err
+
+
 def test_a_contact_and_its_addresses(northwind: Run) -> None:
     assert northwind("link crm-42 ann@example.com --json").json["results"][0]["seq"] == 1
     northwind("opt-out contact:crm-42 --scope */marketing")
@@ -206,6 +255,18 @@ def test_a_contact_and_its_addresses(northwind: Run) -> None:
     shown = northwind("show contact:crm-42 --json").json
     assert shown["links"][0]["now"] is False
     assert "was once linked to" in northwind("show contact:crm-42").out
+
+
+def test_show_says_nothing_stands_only_where_nothing_does(northwind: Run) -> None:
+    nothing = "Nothing stands for this subject."
+    northwind("link crm-42 ann@example.com")
+    shown = northwind("show contact:crm-42").out
+    assert "linked to a…@e….com" in shown
+    assert "Nothing" not in shown
+    assert nothing in northwind("show contact:crm-43").out
+    assert nothing in northwind("show ben@example.com").out
+    northwind("suppress ben@example.com --kind undeliverable")
+    assert nothing not in northwind("show ben@example.com").out
 
 
 def test_history_and_show(northwind: Run) -> None:
@@ -273,7 +334,15 @@ def test_keys_are_printed_once(northwind: Run) -> None:
     assert made["key"] not in listed.out + northwind("key list").out
     assert northwind("key create checkout --permissions check").status == 1
     assert northwind("key revoke checkout --json").json == {"name": "checkout", "revoked": True}
-    assert northwind("key revoke checkout").status == 1
+    twice = northwind("key revoke checkout")
+    assert (twice.status, twice.out) == (1, "")
+    assert "was revoked already" in twice.err
+    northwind("key create campaign_tool --permissions check")
+    nobody = northwind("key revoke campain_tool")
+    assert (nobody.status, nobody.out) == (1, "")
+    assert "Did you mean 'campaign_tool'?" in nobody.err
+    assert "Nothing was revoked" in nobody.err
+    assert northwind("key list --json").json[1]["revoked"] is None
     assert northwind("key list --json").json[0]["revoked"]
 
 
@@ -342,6 +411,89 @@ def test_verify_backup_and_restore(northwind: Run, tmp_path: Path) -> None:
     assert found.json["differences"]
 
 
+def test_a_backup_says_what_to_do_with_the_keys_and_never_overwrites(
+    northwind: Run, tmp_path: Path
+) -> None:
+    from heedful.ledger.backup import ADVICE
+
+    northwind("opt-out ann@example.com")
+    for words in ("", "--json"):
+        saved = northwind(f"backup all{words}.backup {words}")
+        assert saved.status == 0
+        assert ADVICE in saved.err
+    assert set(northwind("backup third.backup --json").json) == {
+        "file", "events", "bytes", "made_at",
+    }  # fmt: skip
+    before = (tmp_path / "all.backup").read_bytes()
+    again = northwind("backup all.backup")
+    assert (again.status, again.out) == (1, "")
+    assert "There is a file" in again.err
+    assert json.loads(northwind("backup all.backup --json").err)["code"] == "forbidden"
+    assert (tmp_path / "all.backup").read_bytes() == before
+
+
+def test_what_cannot_be_restored_is_one_sentence(northwind: Run, tmp_path: Path) -> None:
+    northwind("opt-out ann@example.com")
+    northwind("backup all.backup")
+    other = tmp_path / "other"
+    other.mkdir()
+    northwind(f"init --db {other}/heedful.db --brand {tmp_path}/brand.toml")
+    (tmp_path / "half.backup").write_bytes((tmp_path / "all.backup").read_bytes()[:-40])
+    for line, code, words in (
+        ("restore all.backup", "ledger_not_empty", "with a history already"),
+        (f"restore all.backup --db new.db --keys {other}/heedful.keys", "wrong_keys",
+         "needs the keys of its ledger"),
+        ("restore half.backup --db new.db", "invalid_backup", "Nothing was restored"),
+        ("restore none.backup --db new.db", "invalid_backup", "Nothing was restored"),
+    ):  # fmt: skip
+        said = northwind(line)
+        assert said.status == (2 if code == "invalid_backup" else 1), line
+        assert said.out == ""
+        assert said.err.count("\n") == 1
+        assert words in said.err
+        assert json.loads(northwind(f"{line} --json").err)["code"] == code
+    assert not (tmp_path / "new.db").exists()
+
+
+def test_a_blemished_backup_is_restored_only_when_told_to(northwind: Run, tmp_path: Path) -> None:
+    import sqlite3
+
+    northwind("opt-out ann@example.com")
+    with sqlite3.connect(tmp_path / "heedful.db") as raw:
+        raw.execute("update cell set at = at + 1")
+    raw.close()
+    assert northwind("backup all.backup").status == 0
+    refused = northwind("restore all.backup --db new.db")
+    assert refused.status == 1
+    assert "--despite-differences" in refused.err
+    said = northwind("restore all.backup --db new.db --despite-differences --json")
+    assert (said.status, said.json["events"]) == (0, 1)
+    assert said.json["differences"]
+    told = northwind("restore all.backup --db newer.db --despite-differences")
+    assert said.json["differences"][0] in told.out
+
+
+def test_a_port_that_is_named_and_taken_is_an_error(
+    northwind: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import socket
+
+    from heedful.cli import start
+
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        for command in ("up", "serve"):
+            said = northwind(f"{command} --port {taken}")
+            assert (said.status, said.out) == (1, "")
+            assert f"port {taken} of 127.0.0.1 is taken" in said.err
+            assert said.err.count("\n") == 1
+            assert json.loads(northwind(f"{command} --port {taken} --json").err)["detail"]
+        monkeypatch.setattr(start, "DEFAULT_PORT", taken)
+        with start.listening("127.0.0.1", None) as sock:
+            assert taken < sock.getsockname()[1] <= taken + 20
+    assert "cannot be had" in northwind("serve --host 192.0.2.1").err
+
+
 # --- the command line itself -----------------------------------------------------------------
 
 
@@ -367,6 +519,27 @@ def test_every_command_has_a_help_that_says_what_it_does(run: Run) -> None:
         said = run(f"{command} --help")
         assert said.status == 0
         assert len(said.out.splitlines()) > 3, command
+
+
+def test_help_is_whole_and_speaks_of_values_by_name(run: Run) -> None:
+    for line in ("", "key", "brand", "vendors", *commands()):
+        said = run(f"{line} --help").out
+        assert "..." not in said.replace("[ARGS]...", ""), f"{line}: a sentence is cut off"
+        assert not re.search(r"--[\w-]+ <", said), line
+    assert "--port PORT" in run("up --help").out
+
+
+def test_ctrl_c_is_130_and_a_line(northwind: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("heedful.ledger.verify.verify", interrupted)
+    monkeypatch.setattr("heedful.ledger.backup.backup", interrupted)
+    for line in ("verify", "backup all.backup"):
+        said = northwind(line)
+        assert (said.status, said.out) == (130, "")
+        assert said.err.count("\n") == 1
+        assert json.loads(northwind(f"{line} --json").err)["code"] == "aborted"
 
 
 def commands() -> list[str]:

@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 import heedful
-from heedful.core.errors import BrandRefused, InvalidAddress, LedgerUnavailable, WrongKeys
+from heedful.core.errors import (
+    BrandRefused,
+    InvalidAddress,
+    InvalidEvent,
+    InvalidQuestion,
+    LedgerUnavailable,
+    WrongKeys,
+)
 
 ROOT = Path(__file__).parents[2]
 BRAND = ROOT / "examples/northwind/brand.toml"
@@ -55,6 +62,36 @@ def test_as_the_reference_says(url: str) -> None:
         assert not again.check("+14155550100", channel="sms", topic="weekly_deals").allowed
 
 
+def test_whatever_can_be_said_can_be_recorded(url: str) -> None:
+    with heedful.open(url, brand=BRAND, create=True) as h:
+        h.opt_in("+14155550100", "sms/marketing", evidence="ticked the box")
+        receipts = h.record(
+            [
+                {"subject": "+14155550100", "action": "limit", "scope": "sms/marketing",
+                 "until": datetime(2099, 1, 1, tzinfo=UTC)},
+                {"subject": "+14155550100", "action": "prefer", "prefer": {"language": "es"}},
+            ]
+        )  # fmt: skip
+        assert [r.seq for r in receipts] == [2, 3]
+        assert h.check("+14155550100", channel="sms", topic="weekly_deals").outcome == "defer"
+        limit, prefer = h.history("+14155550100")[1:]
+        assert (limit.action, limit.source, prefer.prefer) == (
+            "limit", "python", ("language", "es"),
+        )  # fmt: skip
+        with pytest.raises(InvalidEvent, match="Nothing was recorded"):
+            h.record([{"subject": "+14155550100", "action": "prefer", "prefer": {"a": "b"}}])
+
+
+def test_as_of_this_second_is_now(url: str) -> None:
+    with heedful.open(url, brand=BRAND, create=True) as h:
+        h.opt_out("+14155550100")
+        second = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        asked = h.check("+14155550100", channel="sms", topic="weekly_deals", as_of=second)
+        assert [r.code for r in asked.reasons] == ["opted_out", "no_consent"]
+        with pytest.raises(InvalidQuestion, match="future"):
+            h.check("+14155550100", channel="sms", topic="weekly_deals", as_of="2099-01-01")
+
+
 def test_a_brand_that_loosens_is_refused(url: str, tmp_path: Path) -> None:
     heedful.open(url, brand=BRAND, create=True).close()
     looser = tmp_path / "looser.toml"
@@ -73,4 +110,4 @@ def test_the_public_surface() -> None:
     with pytest.raises(AttributeError):
         heedful.close  # noqa: B018
     public = {name for name in vars(heedful.Heedful) if not name.startswith("_")}
-    assert public == {"opt_out", "opt_in", "check", "history", "close"}
+    assert public == {"opt_out", "opt_in", "check", "record", "history", "close"}

@@ -115,8 +115,11 @@ def _kind(kind: Any) -> Iterator[str]:
     """What a type holds, in words."""
     match kind:
         case msgspec.inspect.Metadata():
-            said = (kind.extra_json_schema or {}).get("description")
-            yield from [str(said)] if said else _kind(kind.type)
+            more = kind.extra_json_schema or {}
+            if "enum" in more:
+                yield " ".join(f"`{word}`" for word in more["enum"])
+            else:
+                yield from [more["description"]] if "description" in more else _kind(kind.type)
         case msgspec.inspect.UnionType():
             for one in kind.types:
                 if not isinstance(one, msgspec.inspect.NoneType):

@@ -83,6 +83,11 @@ def test_undo_what_should_not_have_been_recorded(one_sample: Sample) -> None:
     assert outcome(sample, "+14155550100", "sms", "weekly_deals") == "allow"
     assert "typed the wrong number" in sample.heedful("history", "+14155550100")
 
+    wrong = json.loads(sample.heedful("opt-out", "+14155550100", "--json"))["results"][0]["seq"]
+    assert outcome(sample, "+14155550100", "sms", "weekly_deals").startswith("deny opted_out")
+    assert "counts no more" in typed(sample, page, "retract", **{"4711": str(wrong)})
+    assert outcome(sample, "+14155550100", "sms", "weekly_deals") == "allow"
+
     sample.heedful("suppress", "ann@example.com", "--kind", "undeliverable")
     assert outcome(sample, "ann@example.com", "email", "order_updates") == "deny undeliverable"
     typed(sample, page, "release")

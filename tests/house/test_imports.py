@@ -1,6 +1,6 @@
 """Imports go one way, and the names inside follow the glossary.
 
-    core ← ledger, vendors ← gate, intake, fanout, insight ← web, cli ← wire
+    core ← ledger, vendors ← gate, intake, fanout, insight ← wire ← web, cli
 
 Rooms side by side meet only through the ledger. Read from the source text, so that an import
 inside a function counts as well.

@@ -42,10 +42,11 @@ PYTHON = r"""#!/bin/sh
 echo "python $*" >>"$STAND_IN_LOG"
 case "$*" in
     "-I -c "*) [ -n "${STAND_IN_OLD:-}" ] && exit 1; echo "${STAND_IN_VERSION:-3 11 2 cpython /usr}" ;;
-    "-m venv --without-pip "*) mkdir -p "$4/bin" && cp "$0" "$4/bin/python" ;;
+    "-m venv --without-pip "*)
+        mkdir -p "$4/bin" && cp "$0" "$4/bin/python" && echo "executable = $0" >"$4/pyvenv.cfg" ;;
     "-m venv "*)
         [ -n "${STAND_IN_NO_VENV:-}" ] && [ ! -f "$STAND_IN_LOG.venv" ] && exit 1
-        mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+        mkdir -p "$3/bin" && cp "$0" "$3/bin/python" && echo "executable = $0" >"$3/pyvenv.cfg" ;;
     *" --version") [ -z "${STAND_IN_NO_PIP:-}" ] ;;
     *--require-hashes*) [ -z "${STAND_IN_BROKEN_NETWORK:-}" ] ;;
     *--editable*)
@@ -187,6 +188,40 @@ def test_pins_of_the_tests_do_not_matter_to_who_only_runs_it(ready: Checkout) ->
 
 def test_another_python_makes_it_anew(ready: Checkout) -> None:
     ready.run(STAND_IN_VERSION="3 13 0 cpython /opt")
+    assert "-m venv" in ready.asked
+
+
+OTHER = PYTHON.replace("3 11 2 cpython /usr", "3 13 0 cpython /opt")
+
+
+def test_another_python_that_comes_first_in_path_changes_nothing(ready: Checkout) -> None:
+    """A Heedful may be running in the environment, started from another shell."""
+    ready.stand_in("python3.11", OTHER)
+    assert ready.run().returncode == 0
+    assert "-m venv" not in ready.asked
+    assert "pip" not in ready.asked
+    with (ready.folder / "constraints.txt").open("a") as file:
+        file.write("# another\n")
+    assert ready.run().returncode == 0
+    assert "--require-hashes" in ready.asked
+    assert "-m venv" not in ready.asked
+    ready.folder = ready.folder.rename(ready.folder.with_name("moved"))
+    assert ready.run().returncode == 0
+    assert "-m venv" in ready.asked
+
+
+def test_python_that_is_named_is_taken_and_stays(ready: Checkout) -> None:
+    ready.stand_in("other", OTHER)
+    assert ready.run(PYTHON=str(ready.bin / "other")).returncode == 0
+    assert "-m venv" in ready.asked
+    ready.run()
+    assert "-m venv" not in ready.asked
+
+
+def test_environment_whose_python_is_gone_is_made_with_another(ready: Checkout) -> None:
+    (ready.bin / "python3").unlink()
+    ready.stand_in("python3.12", OTHER)
+    assert ready.run().returncode == 0
     assert "-m venv" in ready.asked
 
 

@@ -208,7 +208,7 @@ class CorePlayer:
             and e.subject_key == subject.text
         ]  # fmt: skip
         if not agreed:
-            topics = self.catalogue.topics_of_sender(sender)
+            topics = [t.topic for t in self.catalogue.touchpoints if t.sender == sender]
             said += [back(f"sms/topic:{topic}", Consent.EXPRESS, True) for topic in topics]
         release = Statement(
             subject,

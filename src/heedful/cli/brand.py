@@ -1,12 +1,11 @@
 """heedful brand: what brand.toml says, and what is in force."""
 
-import getpass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from heedful.cli.session import session
+from heedful.cli.session import session, who
 
 nouns = typer.Typer(
     help="brand.toml: check it, apply it, show what is in force.", no_args_is_help=True
@@ -73,11 +72,3 @@ def show(
     with session.house() as house:
         catalogue = house.ledger.catalogue(number)
     session.say({"number": catalogue.number, "text": catalogue.text}, catalogue.text.rstrip("\n"))
-
-
-def who() -> str:
-    """Who types: kept with what is applied."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "operator"

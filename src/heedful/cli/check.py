@@ -40,10 +40,11 @@ def check(
 ) -> int:
     """May this message be sent? Exit status 0 allow, 3 deny, 4 defer."""
     from heedful.core.address import Contact
-    from heedful.core.instant import Edge, parse, text_of
+    from heedful.core.instant import Edge, parse, parse_past, text_of
     from heedful.gate import Question
     from heedful.gate.question import channel_of
     from heedful.web.bodies import decision_row, event_row, plain
+    from heedful.wire import now
 
     question = Question(
         to=address,
@@ -52,7 +53,7 @@ def check(
         contact=None if contact is None else Contact(contact.removeprefix("contact:")),
         segments=tuple(segment or ()),
         at=None if at is None else parse(at, Edge.FIRST),
-        as_of=None if as_of is None else parse(as_of, Edge.LAST),
+        as_of=None if as_of is None else parse_past(as_of, now()),
         vendor=vendor,
         sender=sender,
     )

@@ -17,7 +17,7 @@ def events(
     ] = "0",
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 100,
 ) -> None:
-    """The change feed, gap-free: events after a cursor, and the cursor to go on from."""
+    """The change feed, gap-free, from a cursor on. Says the cursor to go on from."""
     from heedful.gate import event_sentence
     from heedful.ledger import Cursor
     from heedful.web.bodies import event_row, plain

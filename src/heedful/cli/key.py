@@ -44,7 +44,7 @@ def create(
 
 @nouns.command("list")
 def show() -> None:
-    """The keys there are: names and permissions, never the keys themselves."""
+    """The API keys there are. Names and permissions, never the keys themselves."""
     from heedful.core.instant import text_of
 
     with session.house() as house:
@@ -75,20 +75,29 @@ def show() -> None:
 
 
 @nouns.command("revoke")
-def revoke(name: Annotated[str, typer.Argument()]) -> None:
+def revoke(name: Annotated[str, typer.Argument(help="As `heedful key list` shows it.")]) -> None:
     """End a key. A running Heedful refuses it within two seconds."""
-    from heedful.core.errors import Forbidden
+    from heedful.core.errors import Forbidden, near_miss
+    from heedful.core.instant import text_of
     from heedful.wire import now
 
     with session.house() as house:
-        if not house.ledger.revoke_key(name, now()):
-            raise Forbidden(f"No key is called '{name}', or it was revoked before.")
+        ended = house.ledger.revoke_key(name, now())
+        held = {key.name: key.revoked_at for key in house.ledger.keys_list()}
+    if not ended and (gone := held.get(name)) is not None:
+        raise Forbidden(f"The key '{name}' was revoked already, on {text_of(gone)[:10]}.")
+    if not ended:
+        near = near_miss(name, (word for word, gone in held.items() if gone is None))
+        raise Forbidden(
+            f"No key is called '{name[:100]}'.{near} Nothing was revoked. `heedful key list` shows "
+            "those that there are."
+        )
     session.say({"name": name, "revoked": True}, f"The key '{name}' is revoked.")
 
 
 @nouns.command("rotate")
 def rotate(purpose: Annotated[str, typer.Argument(help="links, receipts or codes")]) -> None:
-    """Sign new links, receipts or codes with a new key; those made before stay valid."""
+    """Sign new links, receipts or codes with a new key. Those made before stay valid."""
     from heedful.config import Keys
     from heedful.wire import now
 

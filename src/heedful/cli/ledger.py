@@ -34,7 +34,7 @@ def verify() -> int:
 def backup(
     file: Annotated[Path, typer.Argument(help="A new file; it holds addresses and evidence.")],
 ) -> None:
-    """Write the whole ledger into one file, without the keys, while everything goes on."""
+    """Write the whole ledger, without the keys, into one file. Everything goes on meanwhile."""
     from heedful.core.instant import text_of
     from heedful.ledger.backup import ADVICE
     from heedful.ledger.backup import backup as backed_up
@@ -63,17 +63,25 @@ def restore(
         ),
     ] = False,
 ) -> None:
-    """Fill an empty ledger, on either engine, from a backup; feeds and vendors start from there."""
+    """Fill an empty ledger, on either engine, from a backup.
+
+    It is verified, and readers of the feed start again.
+    """
     from heedful.config import Keys
+    from heedful.core.errors import LedgerBroken
     from heedful.core.instant import text_of
     from heedful.ledger.restore import restore as restored
 
     settings = session.settings()
     keys = Keys.load(settings.keys)
-    with progress("rows restored") as passed:
-        made = restored(
-            file, settings.database, keys, passed, despite_differences=despite_differences
-        )
+    try:
+        with progress("rows restored") as passed:
+            made = restored(
+                file, settings.database, keys, passed, despite_differences=despite_differences
+            )
+    except LedgerBroken as error:
+        how = "" if despite_differences else " --despite-differences restores it with them."
+        raise LedgerBroken(f"{error}{how}") from None
     session.say(
         {
             "events": made.events,
@@ -81,6 +89,11 @@ def restore(
             "backup_made_at": text_of(made.made_at),
             "differences": list(made.differences),
         },
-        f"{made.events} events are back, as of {text_of(made.made_at)}. What was said after that "
-        "is not in it; readers of the feed start again.",
+        "\n".join(
+            [
+                *made.differences,
+                f"{made.events} events are back, as of {text_of(made.made_at)}. What was said "
+                "after that is not in it; readers of the feed start again.",
+            ]
+        ),
     )

@@ -1,13 +1,13 @@
 """The command `heedful`: options that stand anywhere, errors of one line, exit statuses.
 
-0 done, or allow     1 failed     2 wrong usage     3 deny     4 defer
+0 done, or allow     1 failed     2 wrong usage     3 deny     4 defer     130 Ctrl-C
 """
 
 import json
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.main import get_command
@@ -17,13 +17,14 @@ from heedful.cli.session import session
 from heedful.config import version
 from heedful.core.errors import HeedfulError, InvalidBrand, InvalidInput, UnknownEvent
 
-FAILED, WRONG_USAGE = 1, 2
+FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
 app = typer.Typer(
     name="heedful",
     help="The one place that hears every marketing opt-out, tells every vendor, and answers: "
     "may I send this?",
-    epilog="--db, --brand, --keys and --json may stand before or after the command.",
+    epilog="`heedful COMMAND --help` says more of each. --db, --brand, --keys and --json may stand "
+    "before or after the command.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -62,13 +63,27 @@ def options(
     session.database, session.brand, session.keys, session.json = db, brand, keys, as_json
 
 
+def command() -> Any:
+    """The whole command. In its help a value is called by its option's name, not by its type."""
+
+    def named(one: Any) -> Any:
+        for param in one.params:
+            if param.metavar is None and not getattr(param, "is_flag", False):
+                param.metavar = param.name.upper()
+        for inner in getattr(one, "commands", {}).values():
+            named(inner)
+        return one
+
+    return named(get_command(app))
+
+
 def listed() -> list[tuple[str, str]]:
     """Every command with what it does, for the reference pages: `key create`, `check` …"""
     found: list[tuple[str, str]] = []
-    for name, command in getattr(get_command(app), "commands", {}).items():
-        nested = getattr(command, "commands", {})
-        if not nested or getattr(command, "invoke_without_command", False):
-            found.append((name, command.help or ""))
+    for name, noun in command().commands.items():
+        nested = getattr(noun, "commands", {})
+        if not nested or getattr(noun, "invoke_without_command", False):
+            found.append((name, noun.help or ""))
         found += [(f"{name} {verb}", one.help or "") for verb, one in nested.items()]
     return found
 
@@ -98,24 +113,25 @@ def main(words: Sequence[str] | None = None) -> int:
     said = hoisted(sys.argv[1:] if words is None else words)
     as_json = "--json" in said
     try:
-        status = get_command(app).main(said, prog_name="heedful", standalone_mode=False)
+        status = command().main(said, prog_name="heedful", standalone_mode=False)
         sys.stdout.flush()
+        if status == INTERRUPTED:
+            raise KeyboardInterrupt
         return status if isinstance(status, int) else 0
     except HeedfulError as error:
         wrong = isinstance(error, InvalidInput) and not isinstance(
             error, InvalidBrand | UnknownEvent
         )
         return _failed(error.code, str(error), WRONG_USAGE if wrong else FAILED, as_json)
-    except typer.Abort:
-        return _failed("aborted", "Stopped.", FAILED, as_json)
-    except KeyboardInterrupt:
-        return 130
+    except (KeyboardInterrupt, typer.Abort):
+        return _failed("aborted", _STOPPED, INTERRUPTED, as_json)
     except BrokenPipeError:
         # Whoever read the answer has seen enough. Nothing may be written there any more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        return _failed("failed", f"{error.strerror}: {error.filename}", FAILED, as_json)
+        where = f": {error.filename}" if error.filename else ""
+        return _failed("failed", f"{error.strerror or error}{where}.", FAILED, as_json)
     except Exception as error:
         usage = getattr(error, "format_message", None)
         if usage is None:
@@ -124,6 +140,9 @@ def main(words: Sequence[str] | None = None) -> int:
             print(usage())
             return WRONG_USAGE
         return _failed("usage", f"{usage()} Try --help.", WRONG_USAGE, as_json)
+
+
+_STOPPED = "Stopped before it was done. What it did not say it recorded may not be recorded."
 
 
 def _failed(code: str, detail: str, status: int, as_json: bool) -> int:

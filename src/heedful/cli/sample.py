@@ -3,9 +3,9 @@ their own, and a little data. In a checkout only; it is no part of the package."
 
 import contextlib
 import ctypes
+import fcntl
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -13,14 +13,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from heedful.cli.session import checkout
-from heedful.core.errors import InvalidBrand
+from heedful.cli.session import checkout, session
+from heedful.core.errors import Forbidden, InvalidBrand
 
 if TYPE_CHECKING:
     from heedful.wire import House
 
 VENDORS = ("mailer", "texter")
-_PORTS = {"mailer": 8601, "texter": 8602}
 _DIE_WITH_PARENT = 1
 """PR_SET_PDEATHSIG of Linux: a receiver does not outlive a Heedful that was killed."""
 
@@ -37,6 +36,23 @@ def folder() -> Path:
             ]
         )
     return root / "examples" / "northwind"
+
+
+@contextlib.contextmanager
+def alone(brand: Path) -> Iterator[None]:
+    """Only one at a time runs on a sample: a second one would write the ports of its own vendors
+    into the copy, and take them away from the first when it stops."""
+    with (brand.parent / "sample.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            url = _url_in("brand").search(brand.read_text("utf-8")) if brand.exists() else None
+            raise Forbidden(
+                f"Heedful runs on the sample in {brand.parent} already"
+                + (f", at {url[2]}" if url else "")
+                + ". Nothing was started."
+            ) from None
+        yield
 
 
 class Receivers:
@@ -61,18 +77,19 @@ class Receivers:
 
 def _passed_on(lines: Iterator[str]) -> None:
     for line in lines:
-        print(line, end="", flush=True)
+        print(line, end="", flush=True, file=sys.stderr if session.json else sys.stdout)
 
 
 @contextlib.contextmanager
 def receivers(brand: Path) -> Iterator[Receivers]:
-    """Start both, each on its port of the last time if that is free; stop them at the end.
+    """Start both, each on its port of the last time or, if that is taken by now, on any free one;
+    stop them at the end. The first time each takes any: two samples on one machine share none.
 
     They ignore Ctrl-C, which a terminal sends to them as well: while the dispatcher finishes, they
     must still answer.
     """
     program = folder() / "receiver.py"
-    wished = _ports_in(brand)
+    wished = _last_ports(brand)
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         started = {
@@ -80,7 +97,7 @@ def receivers(brand: Path) -> Iterator[Receivers]:
                 [
                     sys.executable, str(program), "--name", name,
                     "--secret-file", str(brand.parent / f"{name}.secret"),
-                    "--port", str(wished[name] if _free(wished[name]) else 0),
+                    "--port", str(wished.get(name, 0)),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -106,27 +123,29 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGTERM)
 
 
-def _free(port: int) -> bool:
-    with socket.socket() as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            sock.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
 def _url_in(section: str) -> "re.Pattern[str]":
-    return re.compile(rf'(\[{re.escape(section)}\][^\[]*?\burl\s*=\s*")http://[^"]*?(/?")')
+    """The `url` of a section: before it, itself without the last slash, after it."""
+    lines = r"(?:(?!\[).*\n)*?"  # a line that begins another section ends this one
+    return re.compile(
+        rf'^(\[{re.escape(section)}\].*\n{lines}[ \t]*url\s*=\s*")(http://[^"]*?)(/?")', re.M
+    )
+
+
+def _last_ports(brand: Path) -> dict[str, int]:
+    """Where the vendors listened the last time. The ports that the example itself names were never
+    theirs: every sample has them until its first start."""
+    written = _ports_in(folder() / "brand.toml")
+    return {name: port for name, port in _ports_in(brand).items() if port != written.get(name)}
 
 
 def _ports_in(brand: Path) -> dict[str, int]:
-    found = dict(_PORTS)
+    found = {}
     with contextlib.suppress(OSError):
         text = brand.read_text(encoding="utf-8")
         for name in VENDORS:
-            if match := re.search(rf"\[vendors\.{name}\][^\[]*?127\.0\.0\.1:(\d+)", text):
-                found[name] = int(match[1])
+            url = _url_in(f"vendors.{name}").search(text)
+            if url and (port := re.fullmatch(r"http://127\.0\.0\.1:(\d+)", url[2])):
+                found[name] = int(port[1])
     return found
 
 
@@ -134,9 +153,9 @@ def write_brand(brand: Path, url: str, ports: Mapping[str, int]) -> None:
     """Put the addresses of this start into the copy; it is made where there is none yet, and what
     was changed in it by hand stays."""
     text = (brand if brand.exists() else folder() / "brand.toml").read_text(encoding="utf-8")
-    text = _url_in("brand").sub(rf"\g<1>{url}\g<2>", text)
+    text = _url_in("brand").sub(rf"\g<1>{url}\g<3>", text)
     for name, port in ports.items():
-        text = _url_in(f"vendors.{name}").sub(rf"\g<1>http://127.0.0.1:{port}\g<2>", text)
+        text = _url_in(f"vendors.{name}").sub(rf"\g<1>http://127.0.0.1:{port}\g<3>", text)
     for name in VENDORS:
         secret = str(brand.parent.resolve() / f"{name}.secret").replace("\\", "\\\\")
         text = text.replace(f'"file:{name}.secret"', '"file:{}"'.format(secret.replace('"', '\\"')))

@@ -1,10 +1,10 @@
-"""heedful opt-out, opt-in, suppress, release: what is entered by hand."""
+"""heedful opt-out, opt-in, suppress, release, retract: what is entered by hand."""
 
 from typing import Annotated
 
 import typer
 
-from heedful.cli.session import session
+from heedful.cli.session import session, who
 from heedful.core.errors import InvalidEvent
 
 Subject = Annotated[
@@ -33,6 +33,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("opt-in")(opt_in)
     app.command("suppress")(suppress)
     app.command("release")(release)
+    app.command("retract")(retract)
 
 
 def opt_out(
@@ -89,7 +90,7 @@ def suppress(
     request_id: RequestId = None,
     evidence: Evidence = None,
 ) -> None:
-    """Record a fact that stops messages: they do not arrive, say. --scope is a channel here."""
+    """Record a fact that stops messages, such as a dead mailbox. --scope is a channel here."""
     _record(
         "suppress", subject, scope, request_id, kind=kind, sender=sender,
         reason=reason, source=source, occurred_at=at, evidence=evidence,
@@ -107,11 +108,41 @@ def release(
     request_id: RequestId = None,
     evidence: Evidence = None,
 ) -> None:
-    """Record that such a fact is over."""
+    """Record that a fact that stopped messages is over. --scope is a channel here."""
     _record(
         "release", subject, scope, request_id, kind=kind, sender=sender,
         reason=reason, source=source, occurred_at=at, evidence=evidence,
     )  # fmt: skip
+
+
+def retract(
+    seq: Annotated[int, typer.Argument(min=1, help="The event's number: `heedful history`.")],
+    reason: Annotated[str, typer.Option(help="Why it should not have been; kept with it.")],
+    by: Annotated[str | None, typer.Option(metavar="WHO", help="Who retracts it.")] = None,
+) -> None:
+    """Take back an event that should not have been. It stays in the history and counts no more.
+
+    For typing errors and machines' clicks. Who wants messages again opts in: `heedful opt-in`.
+    """
+    from heedful.core.errors import InvalidEvent
+    from heedful.web.bodies import plain, recorded
+
+    with session.house() as house:
+        wrong = house.ledger.event(seq)
+        if wrong.subject is None:
+            raise InvalidEvent(
+                f"Event {seq} is about somebody who was erased since, and cannot be retracted by "
+                "its number alone. Nothing was recorded."
+            )
+        item = {"action": "retract", "subject": wrong.subject.text, "retracts": seq,
+                "reason": reason, "source": by or who()}  # fmt: skip
+        (receipt,) = house.door.say(house.door.from_cli(item))
+    what = f"{wrong.action} {wrong.scope}" if wrong.scope else wrong.action
+    session.say(
+        {"results": [plain(recorded(receipt))]},
+        f"event {seq} ({what} for {wrong.subject.masked}) counts no more: "
+        f"recorded as event {receipt.seq}",
+    )
 
 
 def _record(

@@ -1,5 +1,6 @@
 """What every command shares: where the ledger is, and how to speak: to a person, or in JSON."""
 
+import getpass
 import json
 import os
 import sys
@@ -45,6 +46,14 @@ class Session:
 
 session = Session()
 """The run at hand. `main` fills it in before a command is called."""
+
+
+def who() -> str:
+    """Who types: kept with what is applied and what is retracted."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "operator"
 
 
 def table(rows: Sequence[Mapping[str, str]], empty: str) -> str:

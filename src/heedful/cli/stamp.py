@@ -14,12 +14,16 @@ def add_to(app: typer.Typer) -> None:
 def stamp(
     address: Annotated[str, typer.Argument(help="ann@example.com")],
     topic: Annotated[str, typer.Option(metavar="T", help="A topic of brand.toml.")],
-    campaign: Annotated[str | None, typer.Option()] = None,
-    segment: Annotated[str | None, typer.Option(metavar="S")] = None,
-    vendor: Annotated[str | None, typer.Option()] = None,
-    message_id: Annotated[str | None, typer.Option(metavar="ID")] = None,
+    campaign: Annotated[str | None, typer.Option(help="Kept with an opt-out by the link.")] = None,
+    segment: Annotated[
+        str | None, typer.Option(metavar="S", help="The segment the message is aimed at.")
+    ] = None,
+    vendor: Annotated[str | None, typer.Option(help="Who sends it.")] = None,
+    message_id: Annotated[
+        str | None, typer.Option(metavar="ID", help="Kept with an opt-out by the link.")
+    ] = None,
 ) -> None:
-    """The List-Unsubscribe headers and the link of a marketing e-mail to one address."""
+    """The List-Unsubscribe headers and the link of a marketing e-mail."""
     from heedful.web.api import stamped
     from heedful.web.bodies import StampRequest, plain
 

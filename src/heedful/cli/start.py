@@ -1,5 +1,6 @@
 """heedful init, up, serve, work: the set-up, and the processes."""
 
+import errno
 import os
 import signal
 import socket
@@ -14,15 +15,23 @@ from urllib.parse import urlsplit
 
 import typer
 
-from heedful.cli.session import note, session
+from heedful.cli.session import note, session, who
 
 if TYPE_CHECKING:
     from heedful.config import Settings
     from heedful.wire import House
 
+DEFAULT_PORT = 8000
+
 Host = Annotated[str, typer.Option(help="Where to listen; 0.0.0.0 for every network.")]
 Port = Annotated[
-    int, typer.Option(min=0, max=65535, help="If it is taken, the next free one; 0 is any.")
+    int | None,
+    typer.Option(
+        min=0,
+        max=65535,
+        help="This one and no other; 0 is any that is free. Left out: 8000 or, if that is taken, "
+        "the next free one.",
+    ),
 ]
 Sample = Annotated[
     bool, typer.Option("--sample", help="With a sample brand, its two vendors and some data.")
@@ -37,7 +46,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def init(sample: Sample = False) -> None:
-    """Make keys, an empty ledger and a starter brand.toml, and put that in force."""
+    """Make keys, an empty ledger and a starter brand.toml. Puts that brand.toml in force."""
     from heedful.cli import sample as northwind
     from heedful.core.errors import LedgerNotEmpty
 
@@ -68,8 +77,8 @@ def init(sample: Sample = False) -> None:
     )
 
 
-def up(host: Host = "127.0.0.1", port: Port = 8000, sample: Sample = False) -> None:
-    """Everything in one process: the API and pages, and the dispatcher that tells the vendors.
+def up(host: Host = "127.0.0.1", port: Port = None, sample: Sample = False) -> None:
+    """Everything in one process: API, pages, and telling the vendors.
 
     Makes what is missing (keys, ledger, starter brand.toml) and applies brand.toml if it changed.
     """
@@ -79,11 +88,12 @@ def up(host: Host = "127.0.0.1", port: Port = 8000, sample: Sample = False) -> N
         settings = settings_for(sample)
         receivers: northwind.Receivers | None = None
         if sample:
+            stack.enter_context(northwind.alone(settings.brand))
             # Their start takes as long as our imports do: both at once.
             receivers = stack.enter_context(northwind.receivers(settings.brand))
         from heedful.web import server
 
-        sock = server.bound(host, port)
+        sock = listening(host, port)
         url = server.address_of(sock)
         if receivers is not None:
             northwind.write_brand(settings.brand, url, receivers.ports())
@@ -94,18 +104,18 @@ def up(host: Host = "127.0.0.1", port: Port = 8000, sample: Sample = False) -> N
 
         def answering() -> None:
             announce(url)
-            if sample:
+            if sample and not session.json:
                 print(northwind.greeting(house, url, commands(settings)), flush=True)
 
         run(house, sock, answering)
 
 
-def serve(host: Host = "127.0.0.1", port: Port = 8000) -> None:
+def serve(host: Host = "127.0.0.1", port: Port = None) -> None:
     """The API and the pages alone, beside `heedful work` elsewhere."""
     from heedful.web import server
 
     with session.house() as house:
-        sock = server.bound(host, port)
+        sock = listening(host, port)
         run(house, sock, lambda: announce(server.address_of(sock)))
 
 
@@ -135,6 +145,26 @@ def run(house: "House", sock: socket.socket, answering: Callable[[], None]) -> N
     observe.set_up()
     access = AccessLog()
     server.serve(App(house, ROUTES, access), sock, answering, access)
+
+
+def listening(host: str, port: int | None) -> socket.socket:
+    """The socket to answer at. A port that was named is taken or refused: who named it has told a
+    proxy or a firewall of it, and would look for Heedful there."""
+    from heedful.core.errors import Forbidden
+    from heedful.web import server
+
+    try:
+        if port is None:
+            return server.bound(host, DEFAULT_PORT)
+        return server.bound(host, port, strict=True)
+    except OSError as error:
+        where = f"port {DEFAULT_PORT if port is None else port} of {host}"
+        if error.errno == errno.EADDRINUSE:
+            also = "" if port is not None else f", and so are the {server.FURTHER} after it"
+            why = f"{where} is taken{also}. Stop what listens there, or name another with --port"
+        else:
+            why = f"{where} cannot be had: {error.strerror}. Name others with --host and --port"
+        raise Forbidden(f"Nothing was started, because {why}; --port 0 is any.") from None
 
 
 def announce(url: str) -> None:
@@ -170,7 +200,6 @@ def made(settings: "Settings") -> "Iterator[House]":
     Keys are written before the ledger that needs them, and taken away again if there already is a
     ledger that they do not fit.
     """
-    from heedful.cli.brand import who
     from heedful.config import Keys
     from heedful.wire import House, now
 

@@ -26,7 +26,10 @@ def add_to(app: typer.Typer) -> None:
 
 
 def show(subject: Subject) -> None:
-    """What stands for a subject: by scope, suppressions, links, and for each message."""
+    """What stands for a subject, by scope and for each message.
+
+    With its suppressions, limits, links and preferences.
+    """
     from heedful.core.address import parse_subject
     from heedful.web.bodies import plain
     from heedful.web.shown import subject_answer
@@ -52,7 +55,8 @@ def _text(standing: "Standing") -> str:
             for word, said in words
             if said
         ]
-    parts.append(table(scopes, "Nothing was said by or about this subject."))
+    if scopes:
+        parts.append(table(scopes, ""))
     for held in standing.suppressions:
         parts.append(
             f"suppressed: {held.kind} on {', '.join(held.channels)} (event {held.said.seq})"
@@ -72,6 +76,9 @@ def _text(standing: "Standing") -> str:
         }
         for one in standing.messages
     ]
+    parts += [f"prefers {what} {wish}" for what, wish in standing.preferences]
+    if len(parts) == 1:
+        parts.append("Nothing stands for this subject.")
     if messages:
         parts.append(table(messages, ""))
     return "\n".join(parts)
@@ -91,7 +98,7 @@ def history(subject: Subject) -> None:
 
 
 def link(contact: ContactId, address: AddressText, source: Source = None) -> None:
-    """Note that an address belongs to a contact, whose opt-outs cover it from then on."""
+    """Note that an address belongs to a contact. The contact's opt-outs cover it from then on."""
     _join("link", contact, address, source)
 
 
@@ -131,7 +138,7 @@ def erase(
     ] = 30,
     by: Annotated[str, typer.Option(metavar="WHO", help="Who was asked for it.")] = "cli",
 ) -> None:
-    """Delete an address and what was said about it; its opt-outs survive as a keyed hash."""
+    """Delete an address and what was said about it. Its opt-outs survive as a keyed hash."""
     from heedful.core.address import parse_subject
     from heedful.core.instant import DAY, text_of
     from heedful.web.bodies import plain, recorded

@@ -7,7 +7,9 @@ import typer
 
 from heedful.cli.session import session, table
 
-nouns = typer.Typer(help="Who has been told, and who has not.", invoke_without_command=True)
+nouns = typer.Typer(
+    help="Who has been told, and who has not. By itself: the status.", invoke_without_command=True
+)
 
 Vendor = Annotated[str, typer.Argument(help="A vendor's name in brand.toml.")]
 
@@ -24,7 +26,7 @@ def vendors(context: typer.Context) -> None:
 
 @nouns.command("status")
 def status() -> None:
-    """Each vendor: how far it has been told, what waits, what was given up."""
+    """How far each vendor was told, what waits, what was given up."""
     from heedful.core.instant import text_of
 
     with session.house() as house:
@@ -53,7 +55,7 @@ def status() -> None:
 
 @nouns.command("retry")
 def retry(vendor: Vendor) -> None:
-    """Tell a vendor again what was given up, and go on with one that was disabled."""
+    """Tell a vendor again what was given up. Goes on with one that was disabled, too."""
     from heedful.wire import now
 
     with session.house() as house:
