@@ -14,10 +14,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from heedful import observe
 from heedful.config import Keys, Settings, sqlite_file
 from heedful.core import brand, succession
 from heedful.core.catalogue import Catalogue
-from heedful.core.errors import InvalidBrand
+from heedful.core.errors import InvalidBrand, LedgerError
 from heedful.core.instant import Instant
 from heedful.gate import Gate
 from heedful.intake import Door, Hooks, Links, OneClick
@@ -28,6 +29,7 @@ from heedful.vendors import findings
 if TYPE_CHECKING:
     from heedful.fanout import Dispatcher, VendorStatus
 
+_LOG = observe.logger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -80,6 +82,7 @@ class House:
         """Finish what was begun: instructions under way, and every commit that was asked for."""
         if self._dispatcher is not None:
             self._dispatcher.stop(STOPPING)
+            self._checkpoint()
         if "_pool" in self.__dict__:
             self._pool.shutdown(wait=True)
         self.ledger.close()
@@ -142,6 +145,16 @@ class House:
 
         self._dispatcher = Dispatcher(self.ledger)
         self._dispatcher.start()
+        self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        """Sign the head, here and in the log: a history that is cut off later does not fit it."""
+        try:
+            made = self.ledger.checkpoint()
+        except LedgerError as error:
+            _LOG.warning("no_checkpoint", code=error.code)
+        else:
+            _LOG.info("checkpoint", seq=made.seq, hash=made.hash, key=made.key)
 
     def dispatching(self) -> str:
         """`running`, `stopped` (it should run, and does not), or `elsewhere`."""

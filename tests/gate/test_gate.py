@@ -219,6 +219,15 @@ def test_a_question_without_an_answer_is_an_error(gate, to, channel, topic, more
         gate.ask_many([good, Question(to, channel, topic, **more)])
 
 
+def test_a_vendor_does_not_learn_the_contacts_other_addresses(gate, say):
+    say(C, f"link {PHONE}", f"link {MAIL}")
+    say(PHONE, "out sms/marketing")
+    everybody = gate.check(PHONE, "sms", "weekly_deals")
+    assert MAIL in {a.to.text for a in everybody.alternatives}
+    texters = gate.check(PHONE, "sms", "weekly_deals", vendor="texter")
+    assert {a.to.text for a in texters.alternatives} == {PHONE}
+
+
 def test_vendor_and_sender(gate, say):
     say(PHONE, "in sms/marketing", "suppress carrier_block sms/everything +18335550100")
     blocked = gate.check(PHONE, "sms", "weekly_deals", vendor="texter")

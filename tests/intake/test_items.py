@@ -181,6 +181,14 @@ def test_what_ends_an_opt_out(caller: Caller, item: dict[str, object], lifts: bo
         ({"action": "opt_in", "scope": "sms/topic:order_updates", **DATED}, True),
         ({"action": "opt_in", "scope": "sms/everything", **DATED}, False),
         ({"action": "opt_in", "scope": "sms/segment:lapsed", **DATED}, False),
+        (  # it would take the place of the person's own, which may be the stricter one
+            {
+                "action": "limit",
+                "scope": "sms/topic:order_updates",
+                "until": "2020-01-01T00:00:00Z",
+            },
+            False,
+        ),
         ({"action": "prefer", "prefer": {"language": "es"}}, False),
         ({"action": "link", "subject": "contact:a", "address": ANN}, False),
     ],

@@ -232,6 +232,22 @@ def test_a_click_is_a_repeat_while_its_opt_out_stands(ledger: Ledger, clock: Hel
     assert ledger.record([click()])[0].seq == 3
 
 
+def test_a_click_much_later_is_said_anew(ledger: Ledger, clock: HeldClock) -> None:
+    """Else an opt-in from between the two, reported late, would undo the person's last word."""
+    ledger.record([click()])
+    clock.pass_by(301 * SECOND)
+    (again,) = ledger.record([click()])
+    assert (again.seq, again.repeat) == (2, False)
+
+
+def test_other_words_are_no_repeat(ledger: Ledger) -> None:
+    first = said(ANN, OUT, "email/marketing", unless_standing=True, evidence={"letter": "1 May"})
+    other = said(ANN, OUT, "email/marketing", unless_standing=True, evidence={"letter": "3 May"})
+    assert not ledger.record([first])[0].repeat
+    assert ledger.record([first])[0].repeat
+    assert not ledger.record([other])[0].repeat
+
+
 def test_two_clicks_in_one_group_are_one(ledger: Ledger) -> None:
     first, again = ledger.record([click(), click()])
     assert (first.seq, again.seq, again.repeat) == (1, 1, True)

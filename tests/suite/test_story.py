@@ -312,8 +312,12 @@ def test_one_opt_out_heard_written_in_force_told(house: House) -> None:
     assert report["ok"]
     assert not report["differences"]
 
-    # It stops cleanly.
+    # It stops cleanly, and leaves a signed statement of how far the history goes.
     assert house.program.end(signal.SIGTERM) == 0
+    assert any('"checkpoint"' in line for line in house.program.lines)
+    with heedful.open(house.database, keys=house.env["HEEDFUL_KEYS"]) as opened:
+        ledger = opened.house.ledger
+        assert ledger.checkpoints()[-1].hash == ledger.head().hash
 
 
 def told_after(house: House, vendor: str, seq: int) -> float | None:

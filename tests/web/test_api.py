@@ -178,6 +178,11 @@ def test_sends_are_counted_against_caps(asked: Asked) -> None:
     assert capped["outcome"] == "defer"
     assert capped["reasons"][0]["code"] == "frequency_cap"
     assert capped["not_before"].startswith("2026-01-13T10:00:00")
+    nul = {**sends[0], "request_id": "n", "campaign": "a\0b"}
+    unnamed = {name: value for name, value in sends[0].items() if name != "request_id"}
+    for wrong in (nul, unnamed):
+        answer = asked.post("/v1/sends", {"sends": [wrong, sends[1]]}).json()["results"]
+        assert (answer[0]["error"]["code"], answer[1]["noted"]) == ("invalid_body", True)
     forged = {**sends[0], "request_id": "t", "token": "AAAA"}
     assert "error" in asked.post("/v1/sends", {"sends": [forged]}).json()["results"][0]
 

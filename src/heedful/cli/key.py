@@ -106,6 +106,6 @@ def rotate(purpose: Annotated[str, typer.Argument(help="links, receipts or codes
     keys.replace(settings.keys)
     session.say(
         {"purpose": purpose, "key": keys.newest(purpose).id, "keys": len(keys.all(purpose))},
-        f"New {purpose} are signed with key {keys.newest(purpose).id} once every Heedful on these "
-        f"keys was started again. Copy {settings.keys} to where its backup is kept.",
+        f"New {purpose} are signed with key {keys.newest(purpose).id}, by a Heedful that runs "
+        f"already after its next start. Copy {settings.keys} to where its backup is kept.",
     )

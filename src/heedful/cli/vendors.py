@@ -56,12 +56,11 @@ def status() -> None:
 @nouns.command("retry")
 def retry(vendor: Vendor) -> None:
     """Tell a vendor again what was given up. Goes on with one that was disabled, too."""
+    from heedful import fanout
     from heedful.wire import now
 
     with session.house() as house:
-        house.ledger.catalogue().vendor(vendor)
-        count = house.ledger.outbox.retry(vendor, now())
-        house.ledger.outbox.set_state(vendor, "active", None)
+        count = fanout.retry(house.ledger, vendor, now())
     session.say(
         {"vendor": vendor, "retried": count},
         f"{vendor}: {count} instruction{'' if count == 1 else 's'} will be tried again.",
@@ -73,9 +72,10 @@ def disable(
     vendor: Vendor, reason: Annotated[str, typer.Option(help="Why; shown with its status.")]
 ) -> None:
     """Tell a vendor nothing, until `vendors retry`. What it is to be told waits."""
+    from heedful import fanout
+
     with session.house() as house:
-        house.ledger.catalogue().vendor(vendor)
-        house.ledger.outbox.set_state(vendor, "disabled", reason)
+        fanout.disable(house.ledger, vendor, reason)
     session.say(
         {"vendor": vendor, "disabled": True},
         f"{vendor} is told nothing until `heedful vendors retry {vendor}`; what concerns it waits.",

@@ -94,7 +94,12 @@ def _alternatives(
 
 
 def _addresses(ledger: Ledger, asked: Asked, moment: Moment) -> list[tuple[Address, bytes]] | None:
-    """The address asked about, then the others linked now to the contact that speaks for it."""
+    """The address asked about, then the others linked now to the contact that speaks for it.
+
+    Of a vendor's message only the first: a vendor is not to learn a person's other addresses.
+    """
+    if asked.plan.message.vendor is not None:
+        return [(asked.address, asked.key)]
     own = moment.state(asked.key)
     contact = speaking_for(own, asked.named) if own else None
     addresses = [(asked.address, asked.key)]

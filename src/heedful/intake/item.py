@@ -199,7 +199,8 @@ def _allow(said: Statement, catalogue: Catalogue, caller: Caller) -> None:
             "Nothing was recorded."
         )
     scope = said.scope
-    if scope is None or said.action is Action.RELEASE:
+    # A limit takes the place of the one before on its scope, which may have been the stricter one.
+    if scope is None or said.action in (Action.RELEASE, Action.LIMIT):
         raise Forbidden(
             f"A key of vendor '{caller.vendor}' cannot record `{said.action}`. "
             "Nothing was recorded."

@@ -32,7 +32,7 @@ from heedful.core.errors import (
     WrongKeys,
 )
 from heedful.core.event import Action, Event
-from heedful.core.instant import Instant
+from heedful.core.instant import DAY, Instant
 from heedful.core.scope import Category, Channel
 from heedful.core.state import Cell, State, fold
 from heedful.core.succession import Held
@@ -59,6 +59,9 @@ from heedful.ledger.writer import MOST, GroupCommit, Outcome
 
 READ_AT_ONCE = 2_000
 """Keys in one statement of `read`."""
+
+KEPT_FOR = 30 * DAY
+"""How long bytes that nobody understood are kept: they may hold anything, addresses too."""
 
 LARGEST_KEPT = 65_536
 """Bytes of a webhook of unknown shape that are kept."""
@@ -253,12 +256,14 @@ class Ledger:
 
     def purge(self, now: Instant, vendors: Collection[str] | None = None) -> int:
         """Delete texts, salts and evidence of the erased, where every vendor of `vendors` (left
-        out: all of the catalogue in force) has answered, or the time is up. How many."""
+        out: all of the catalogue in force) has answered, or the time is up. How many. What was
+        kept for somebody to look at goes after 30 days."""
 
         def work(append: Append) -> int:
             wanted = vendors
             if wanted is None:
                 wanted = tuple(self.catalogue(append.catalogue).vendors) if append.catalogue else ()
+            append.writer.write(("forget_kept", [(now - KEPT_FOR,)]))
             return erasure.purge(append, now, wanted)
 
         count: int = self._perform(work)

@@ -296,6 +296,9 @@ order by made_at, seq;
 -- name: keep
 insert into kept (source, why, at, body) values (:source, :why, :at, :body) returning id;
 
+-- name: forget_kept
+delete from kept where at < :before;
+
 -- name: kept
 select id, source, why, at, body from kept order by id desc limit :most;
 

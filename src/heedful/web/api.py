@@ -177,10 +177,14 @@ async def sends(call: Call) -> bodies.SendsAnswer:
     """Note what went out: caps and limits count it, and a reply of STOP finds what it answers."""
     assert call.key is not None
     house, key = call.house, call.key
+    request_id = _request_id(call)
     items = [_item(_send, raw) for raw in call.body(_loose_sends).sends]
 
     def note() -> list[bodies.NotedItem | FailedItem]:
-        reports = [_report(house, item, f"api:{key.name}", key.vendor) for item in items]
+        reports = [
+            _report(house, item, f"api:{key.name}", key.vendor, named)
+            for item, named in zip(items, _numbered(request_id, len(items)), strict=True)
+        ]
         house.ledger.report_sends([r for r in reports if isinstance(r, SendReport)])
         return [
             bodies.NotedItem(noted=True)
@@ -192,12 +196,31 @@ async def sends(call: Call) -> bodies.SendsAnswer:
     return bodies.SendsAnswer(await house.thread(note))
 
 
+def _numbered(request_id: str | None, count: int) -> list[str | None]:
+    """The header's id for an only item, and with its place for each of several."""
+    if request_id is None or count == 1:
+        return [request_id] * count
+    return [f"{request_id}/{place}" for place in range(count)]
+
+
 def _report(
-    house: House, item: bodies.SendItem | HeedfulError, source: str, vendor: str | None
+    house: House,
+    item: bodies.SendItem | HeedfulError,
+    source: str,
+    vendor: str | None,
+    request_id: str | None,
 ) -> SendReport | HeedfulError:
     if isinstance(item, HeedfulError):
         return item
     try:
+        request_id = item.request_id or request_id
+        if request_id is None:
+            raise InvalidBody(
+                "A send needs a `request_id`, or the request an Idempotency-Key. "
+                "Nothing was recorded."
+            )
+        if any(word and "\0" in word for word in (request_id, item.sender, item.campaign)):
+            raise InvalidBody("A send holds no NUL. Nothing was recorded.")
         if vendor is not None and item.vendor not in (None, vendor):
             raise Forbidden(f"This key is bound to vendor '{vendor}'. Nothing was recorded.")
         if item.token is not None:
@@ -212,7 +235,7 @@ def _report(
         return SendReport(
             house.ledger.key_of(to), message.channel, message.topic, message.category, at,
             sender_of(item.sender, catalogue.region) if item.sender else None,
-            vendor or item.vendor, item.campaign, source, item.request_id,
+            vendor or item.vendor, item.campaign, source, request_id,
         )  # fmt: skip
     except (InvalidInput, Forbidden) as error:
         return error

@@ -250,7 +250,7 @@ class SendItem(Struct, forbid_unknown_fields=True, frozen=True):
     channel: OneChannel
     topic: Name
     at: Time
-    request_id: Word
+    request_id: Word | None = None
     sender: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
     vendor: Name | None = None
     campaign: Word | None = None
