@@ -100,6 +100,15 @@ def test_a_brand_that_loosens_is_refused(url: str, tmp_path: Path) -> None:
         heedful.open(url, brand=looser)
 
 
+def test_keys_are_not_made_for_a_ledger_that_has_others(url: str, tmp_path: Path) -> None:
+    heedful.open(url, brand=BRAND, create=True).close()
+    keys = tmp_path / "heedful.keys"
+    keys.rename(tmp_path / "safe")
+    with pytest.raises(WrongKeys):
+        heedful.open(url, brand=BRAND, create=True)
+    assert not keys.exists()
+
+
 def test_what_is_no_database() -> None:
     with pytest.raises((LedgerUnavailable, WrongKeys)):
         heedful.open("mysql://nowhere")

@@ -197,21 +197,12 @@ def settings_for(sample: bool) -> "Settings":
 def made(settings: "Settings") -> "Iterator[House]":
     """The house, and what is missing of it made: keys and ledger together, and a brand.toml.
 
-    Keys are written before the ledger that needs them, and taken away again if there already is a
-    ledger that they do not fit.
+    Where a ledger stands without its keys, none are made: the error says which file is missing.
     """
-    from heedful.config import Keys
-    from heedful.wire import House, now
+    from heedful.wire import House
 
     fresh = not settings.keys.exists() and not stands(settings)
-    if fresh:
-        Keys.make(now()).save(settings.keys)
-    try:
-        house = House.open(settings, create=True)
-    except BaseException:
-        if fresh:
-            settings.keys.unlink(missing_ok=True)
-        raise
+    house = House.made(settings) if fresh else House.open(settings, create=True)
     with house:
         if fresh:
             note(f"made the keys {settings.keys}; keep a copy of them somewhere else")

@@ -15,7 +15,7 @@ from heedful import observe
 from heedful.core.errors import HeedfulError
 from heedful.core.event import Consent, Event, Statement
 from heedful.intake.item import CLI, PYTHON, Caller, read
-from heedful.ledger import ApiKey, Ledger, Receipt
+from heedful.ledger import Ledger, Receipt
 
 __all__ = ["CLI", "PYTHON", "Caller", "Door", "again", "derived", "heard_before"]
 
@@ -65,9 +65,6 @@ class Door:
         except HeedfulError:
             return None
         return None if said.consent is Consent.CONFIRMED else (said, seen.number)
-
-    def from_api(self, item: object, key: ApiKey) -> Statement:
-        return self.statement(item, Caller.api(key))
 
     def from_cli(self, item: Mapping[str, object]) -> Statement:
         return self.statement(item, CLI)
